@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong, each with its name on the wire, its exit status and its sentence.
+
+The tree:
+
+Error:
+      ConfigurationError    a rule file or a setting: file, line, column (78)
+      UsageError            the command line (64)
+      Unreachable           no broker answers (69)
+        WrongServer         somebody answers who must not be believed (69)
+      ProtocolError         the other end broke the rules of the wire (65)
+      CallError             an error reply: the classes below it have a Varlink name
+
+`CallError` is the only one that crosses the socket. Its parameters are exactly the annotations of
+the class, as the .varlink files give them; a test holds the two together.
+
+"""
+
+from errno import errorcode
+
+EX_USAGE = 64
+EX_DATAERR = 65
+EX_NOINPUT = 66
+EX_UNAVAILABLE = 69
+EX_OSERR = 71
+EX_CANTCREAT = 73
+EX_TEMPFAIL = 75
+EX_NOPERM = 77
+EX_CONFIG = 78
+"""Exit statuses, as sysexits.h names them. 126 and 127 are the shell's."""
+EX_CANNOT_RUN = 126
+EX_NOT_FOUND = 127
+
+
+class Error(Exception):
+    """Everything that this project raises on purpose."""
+
+    exit_status = EX_OSERR
+
+
+class ConfigurationError(Error):
+    """A rule file or a setting that is refused, and where.
+
+    Whoever reads whole files goes on after a mistake and raises the first one with the `others`, so
+    that a person sees all of them at once and a reply carries one.
+    """
+
+    exit_status = EX_CONFIG
+
+    def __init__(
+        self,
+        message: str,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        others: "tuple[ConfigurationError, ...]" = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.column = column
+        self.others = others
+
+    @property
+    def mistakes(self) -> "tuple[ConfigurationError, ...]":
+        """Return this one and the others, in the order of files and lines."""
+        return (self, *self.others)
+
+    def __str__(self) -> str:
+        """Return `file:line:column: message`, as compilers do, so that editors can jump there."""
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return f"{where}: {self.message}" if where else self.message
+
+
+class UsageError(Error):
+    """A command line that cannot be meant."""
+
+    exit_status = EX_USAGE
+
+
+class Unreachable(Error):
+    """No broker answers at the address."""
+
+    exit_status = EX_UNAVAILABLE
+
+
+class WrongServer(Unreachable):
+    """The server is neither root, nor the caller, nor the uid that was told."""
+
+
+class ProtocolError(Error):
+    """The other end sent what the protocol does not allow."""
+
+    exit_status = EX_DATAERR
+
+
+class MessageTooLong(ProtocolError):
+    """More bytes than a message may have arrived without its end."""
+
+
+class CallError(Error):
+    """An error reply.
+
+    Keyword arguments are the parameters; what the class does not annotate is refused, what is left
+    out is None, so that a reply of a newer broker still makes an exception.
+    """
+
+    wire_name = ""
+    exit_status = EX_DATAERR
+
+    def __init__(self, **parameters: object) -> None:
+        for name in self.names():
+            setattr(self, name, parameters.pop(name, None))
+        if parameters:
+            raise TypeError(f"{type(self).__name__} has no parameter {min(parameters)!r}")
+        super().__init__()
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of the parameters, in the order of the interface."""
+        return tuple(cls.__annotations__)
+
+    def parameters(self) -> dict[str, object]:
+        """Return the parameters for the wire; what is None is left out, as Varlink has it."""
+        values = {name: getattr(self, name) for name in self.names()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        told = ", ".join(f"{name} {value}" for name, value in self.parameters().items())
+        return f"{self.wire_name or type(self).__name__}{': ' if told else ''}{told}"
+
+
+class Denied(CallError):
+    """No rule allows it, or one denies it. An unknown resource looks the same."""
+
+    wire_name = "io.fdbroker.Broker.Denied"
+    exit_status = EX_NOPERM
+    resource: str
+    hint: str | None
+    request: str
+
+    def __str__(self) -> str:
+        """Return the first line of a denial; `hint` and `request` are told beside it."""
+        return f"denied: {self.resource}: no rule allows this"
+
+
+class Busy(CallError):
+    """Somebody else has it, or too much is under way; trying again may help."""
+
+    wire_name = "io.fdbroker.Broker.Busy"
+    exit_status = EX_TEMPFAIL
+    resource: str
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"{self.resource} is busy; try again"
+
+
+class LimitReached(CallError):
+    """A limit of a rule or of the broker; `limit` is its name."""
+
+    wire_name = "io.fdbroker.Broker.LimitReached"
+    exit_status = EX_TEMPFAIL
+    limit: str
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"limit reached: {self.limit}"
+
+
+class Unavailable(CallError):
+    """It is allowed, and not there now: nobody at the other end of a FIFO or socket."""
+
+    wire_name = "io.fdbroker.Broker.Unavailable"
+    exit_status = EX_TEMPFAIL
+    resource: str
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"{self.resource} is not available now"
+
+
+class TimedOut(CallError):
+    """It took longer than it may: a file system that does not answer, a peer that does not come."""
+
+    wire_name = "io.fdbroker.Broker.TimedOut"
+    exit_status = EX_TEMPFAIL
+    resource: str
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"timed out: {self.resource}"
+
+
+class NoAnswer(TimedOut):
+    """The client's own limit passed; `resource` is what was waited for. Never on the wire."""
+
+    resource: str
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"no answer from the broker in time: {self.resource}"
+
+
+class InvalidArgument(CallError):
+    """An argument of a resource that is unknown, missing or of the wrong form."""
+
+    wire_name = "io.fdbroker.Broker.InvalidArgument"
+    exit_status = EX_USAGE
+    argument: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"argument {self.argument}: {self.reason}"
+
+
+class OpenFailed(CallError):
+    """The rules allow it, the system did not."""
+
+    wire_name = "io.fdbroker.Broker.OpenFailed"
+    exit_status = EX_OSERR
+    resource: str
+    errno: int
+    errnoName: str
+
+    @classmethod
+    def of(cls, resource: str, errno: int) -> "OpenFailed":
+        """Return the error for an errno value; the name is the kernel's, never a path or a text."""
+        return cls(resource=resource, errno=errno, errnoName=errorcode.get(errno, str(errno)))
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"{self.resource} could not be opened: {self.errnoName}"
+
+
+class DescriptorsMissing(CallError):
+    """Fewer descriptors arrived than were announced: the descriptor limit, or a security module."""
+
+    wire_name = "io.fdbroker.Broker.DescriptorsMissing"
+    exit_status = EX_DATAERR
+    expected: int
+    received: int
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return (
+            f"{self.received} of {self.expected} descriptors arrived: the limit on open files "
+            "(ulimit -n, LimitNOFILE=) is reached, or a security module keeps them back"
+        )
+
+
+class ReloadFailed(CallError):
+    """The new rules are refused; the old ones stay in force. Carries the first mistake."""
+
+    wire_name = "io.fdbroker.Manager.ReloadFailed"
+    exit_status = EX_CONFIG
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        """Return `file:line:column: message`."""
+        return str(ConfigurationError(self.message, self.file, self.line, self.column))
+
+
+class InterfaceNotFound(CallError):
+    """No such interface is served here."""
+
+    wire_name = "org.varlink.service.InterfaceNotFound"
+    interface: str
+
+
+class MethodNotFound(CallError):
+    """The interface has no such method."""
+
+    wire_name = "org.varlink.service.MethodNotFound"
+    method: str
+
+
+class InvalidParameter(CallError):
+    """A parameter is missing, unknown or of the wrong type."""
+
+    wire_name = "org.varlink.service.InvalidParameter"
+    parameter: str
+
+
+class PermissionDenied(CallError):
+    """The interface is not for this peer."""
+
+    wire_name = "org.varlink.service.PermissionDenied"
+    exit_status = EX_NOPERM
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return "this is for administrators only (root, and the broker's `admins`)"
+
+
+class ExpectedMore(CallError):
+    """The method answers many times, and the call did not say `more`."""
+
+    wire_name = "org.varlink.service.ExpectedMore"
+
+
+def wire_errors() -> dict[str, type[CallError]]:
+    """Return every error reply's class by its name on the wire."""
+    return {cls.wire_name: cls for cls in CallError.__subclasses__()}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""One owner for each descriptor, closed exactly once.
+
+A descriptor in a variable is either an `int`, borrowed for the length of a call, or an `OwnedFd`.
+Only the owner closes. This is the only file of the package that calls `os.close`; a test says so.
+"""
+
+import os
+import warnings
+from collections.abc import Iterable
+from errno import EBADF
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from types import TracebackType
+from typing import Self
+
+_GONE = -1
+
+
+class OwnedFd:
+    """A descriptor and the duty to close it.
+
+    The number is overwritten before the kernel is told, so that a late use is EBADF and never the
+    descriptor that got the number next (as trio's `_FdHolder` does). Descriptor 0 is a descriptor.
+    """
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: int) -> None:
+        if number < 0:
+            raise ValueError(f"not a descriptor: {number}")
+        self._number = number
+
+    @classmethod
+    def copy_of(cls, number: int) -> "OwnedFd":
+        """Return a close-on-exec duplicate of a borrowed descriptor (fcntl(2), F_DUPFD_CLOEXEC)."""
+        return cls(fcntl(number, F_DUPFD_CLOEXEC, 0))
+
+    def fileno(self) -> int:
+        """Return the number, still owned here. ValueError once closed or detached."""
+        if self._number == _GONE:
+            raise ValueError("the descriptor was closed or detached")
+        return self._number
+
+    def detach(self) -> int:
+        """Return the number and give up the duty to close it."""
+        number = self.fileno()
+        self._number = _GONE
+        return number
+
+    def close(self) -> None:
+        """Close it; a second close does nothing.
+
+        EINTR, EIO and ENOSPC from close(2) are nothing to act on: Linux has freed the number. EBADF
+        is a bug of ours, somebody else closed it, and is raised.
+        """
+        number, self._number = self._number, _GONE
+        if number == _GONE:
+            return
+        try:
+            os.close(number)
+        except OSError as error:
+            if error.errno == EBADF:
+                raise
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether it was closed or detached."""
+        return self._number == _GONE
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_number", _GONE) != _GONE:
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<OwnedFd {'closed' if self.closed else self._number}>"
+
+
+def close_all(owned: Iterable[OwnedFd]) -> None:
+    """Close each of them, whatever the others do."""
+    for one in owned:
+        one.close()
