@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""All that is in force, replaced whole or not at all."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from fdbrokerd.model.resource import Resource
+from fdbrokerd.model.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Resources, rules, and for each resource the rules that are about it, in order of id.
+
+    The order is for people who read an explanation; no verdict depends on it.
+    """
+
+    resources: Mapping[str, Resource]
+    rules: tuple[Rule, ...]
+    files: tuple[str, ...] = ()
+    about: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, resources: Iterable[Resource], rules: Iterable[Rule], files: Iterable[str] = ()
+    ) -> "Ruleset":
+        """Compile them, so that a decision looks only at rules about its resource."""
+        by_name = {resource.name: resource for resource in resources}
+        ordered = tuple(sorted(rules, key=lambda rule: rule.id))
+        about = {name: tuple(rule for rule in ordered if rule.covers(name)) for name in by_name}
+        return cls(by_name, ordered, tuple(files), about)
+
+
+NOTHING = Ruleset.of((), ())
+"""No rules: nobody gets anything, root included."""

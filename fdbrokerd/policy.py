@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The decision: pure and total, from frozen values to a verdict.
+
+- Order never matters: allowed if at least one allow holds and no deny does.
+- Nothing fails open: an allow needs true, a deny holds on true or unknown.
+- No rules, no grants: the empty ruleset denies everyone, root included.
+"""
+
+from fdbrokerd.model.argument import with_holds
+from fdbrokerd.model.peer import Peer
+from fdbrokerd.model.resource import Request
+from fdbrokerd.model.rule import Effect, Rule
+from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.model.verdict import Verdict
+
+
+def decide(ruleset: Ruleset, peer: Peer, request: Request) -> Verdict:
+    """Return what the rules say of the request. Never raises; an unknown resource is refused."""
+    allows: list[Rule] = []
+    denies: list[Rule] = []
+    for rule in ruleset.about.get(request.resource, ()):
+        if request.verb not in rule.verbs or not with_holds(rule.arguments, request.arguments):
+            continue
+        truth = rule.peer.holds(peer)
+        if rule.effect is Effect.ALLOW and truth is True:
+            allows.append(rule)
+        elif rule.effect is Effect.DENY and truth is not False:
+            denies.append(rule)
+    return Verdict(tuple(allows), tuple(denies))
+
+
+def may(ruleset: Ruleset, peer: Peer, verb: str, resource: str) -> bool:
+    """Tell whether some arguments exist, or may, with which the peer is allowed this.
+
+    Used to say whether a peer may know that the resource is there. Rules that limit arguments are
+    judged without them: an allow counts, a deny that spares some arguments does not.
+    """
+    allowed = False
+    for rule in ruleset.about.get(resource, ()):
+        if verb not in rule.verbs:
+            continue
+        truth = rule.peer.holds(peer)
+        if rule.effect is Effect.DENY and truth is not False and not rule.arguments:
+            return False
+        allowed = allowed or (rule.effect is Effect.ALLOW and truth is True)
+    return allowed
