@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""The kind `file`: a regular file, or a FIFO or socket where `type` says so.
+
+    path      below root; may hold ${user}, ${uid}, ${gid} and the resource's arguments
+    root      resolution never leaves it; default "/", needed as soon as path holds a ${…}. Links on
+              the way are followed only below a root that is given, and only links of root's
+    access    read, write, read-write or append
+    type      regular (the default), fifo, socket (the peer gets a connection, as by OpenFile=)
+    create    make it where it is missing: mode, owner, group (the peer's own: ${user}, ${group})
+    deliver   fd (the default), snapshot (a sealed copy in memory), pipe (the broker's child copies)
+    max-size  of a snapshot; a larger file is refused
+
+The descriptor is `file`. It is a fresh open file description for each grant: nobody shares an
+offset or O_NONBLOCK with anybody. An O_APPEND that is handed out can be cleared by its holder
+(fcntl(2)); `deliver: pipe` is for logs that must not be rewritten.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from errno import EAGAIN, ENXIO, EXDEV
+from functools import partial
+from types import MappingProxyType
+
+from fdbrokerd.errors import Busy, Unavailable
+from fdbrokerd.fd import OwnedFd
+from fdbrokerd.kinds.beneath import parent_of
+from fdbrokerd.kinds.create import Creation, create
+from fdbrokerd.kinds.deliver import (
+    DEFAULT_SNAPSHOT_BYTES,
+    MAX_SNAPSHOT_BYTES,
+    QUICK_SNAPSHOT_BYTES,
+    snapshot,
+    through_pipe,
+)
+from fdbrokerd.kinds.entry import TYPES, open_entry
+from fdbrokerd.kinds.kind import WouldBlock
+from fdbrokerd.kinds.local import is_local
+from fdbrokerd.kinds.template import Template
+from fdbrokerd.model.argument import Argument
+from fdbrokerd.model.key import Account, Key, KeyRefused, Mode, Section, Size, Text, Values, Word
+from fdbrokerd.model.peer import Peer
+from fdbrokerd.model.resource import Request
+from fdbrokerd.opened import Opened
+from fdbrokerd.trusted_path import controlled
+
+ACCESS: Mapping[str, int] = MappingProxyType(
+    {
+        "read": os.O_RDONLY,
+        "write": os.O_WRONLY,
+        "read-write": os.O_RDWR,
+        "append": os.O_WRONLY | os.O_APPEND,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """Which file, how it is opened and how it is handed over."""
+
+    root: str
+    path: Template
+    links: bool
+    flags: int
+    type: str
+    creation: Creation | None
+    deliver: str
+    max_size: int
+    quick: bool
+    """Whether root is a local directory that only root can swap for another."""
+
+
+class File:
+    """The kind."""
+
+    name = "file"
+    verbs = frozenset({"get"})
+    keys: Mapping[str, Key] = MappingProxyType(
+        {
+            "path": Key(Text(), "where it is, below root", required=True),
+            "root": Key(Text(), 'resolution never leaves it; "/" unless given'),
+            "access": Key(Word(tuple(ACCESS)), "how it is opened", required=True),
+            "type": Key(Word(tuple(TYPES)), "what it must be; regular unless given"),
+            "create": Key(
+                Section(
+                    {
+                        "mode": Key(Mode(), "its permissions", required=True),
+                        "owner": Key(Account(), "its owner; the broker's own user unless given"),
+                        "group": Key(Account(group=True), "its group"),
+                    }
+                ),
+                "make it where it is missing",
+            ),
+            "deliver": Key(
+                Word(("fd", "snapshot", "pipe")), "how it is handed over; fd unless given"
+            ),
+            "max-size": Key(Size(MAX_SNAPSHOT_BYTES), "of a snapshot; 1M unless given"),
+        }
+    )
+    arguments: Mapping[str, Argument] = MappingProxyType({})
+    descriptors: tuple[str, ...] = ("file",)
+    many = False
+
+    def spec(self, values: Values, arguments: frozenset[str]) -> FileSpec:
+        """Return the specification."""
+        access = values.text("access") or ""
+        deliver = values.text("deliver") or "fd"
+        root = _root(values)
+        _refuse_combinations(values, access, deliver)
+        return FileSpec(
+            root=root,
+            path=_path(values, arguments),
+            links="root" in values,
+            flags=ACCESS[access],
+            type=values.text("type") or "regular",
+            creation=_creation(values.section("create")),
+            deliver=deliver,
+            max_size=values.number("max-size") or DEFAULT_SNAPSHOT_BYTES,
+            quick=controlled(root) and is_local(root),
+        )
+
+    def may_block(self, spec: FileSpec) -> bool:
+        """Tell whether it needs the name service, a copying child, or a root that may hang."""
+        return (
+            not spec.quick
+            or spec.path.names_user
+            or spec.deliver == "pipe"
+            or (spec.deliver == "snapshot" and spec.max_size > QUICK_SNAPSHOT_BYTES)
+        )
+
+    def open(self, spec: FileSpec, request: Request, peer: Peer, *, may_wait: bool) -> Opened:
+        """Open it, or make and open it, and judge what was opened."""
+        try:
+            file = _open(spec, spec.path.fill(peer, request.arguments), peer, cross=may_wait)
+        except OSError as error:
+            if error.errno == EXDEV and not may_wait:
+                raise WouldBlock from error
+            if error.errno == EAGAIN:  # a lease on the file (fcntl(2), F_SETLEASE)
+                raise Busy(resource=request.resource) from error
+            if error.errno == ENXIO:  # a FIFO without a reader, a socket without a listener
+                raise Unavailable(resource=request.resource) from error
+            raise
+        if spec.deliver == "snapshot":
+            with file:
+                file = snapshot(file.fileno(), spec.max_size, request.resource)
+        if spec.deliver == "pipe":
+            return through_pipe(file, writing=bool(spec.flags & os.O_APPEND))
+        return Opened({"file": file})
+
+
+def _open(spec: FileSpec, path: str, peer: Peer, *, cross: bool) -> OwnedFd:
+    """Open the root, the directory below it that holds the file, and the file in that."""
+    with OwnedFd(os.open(spec.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
+        parent, name = parent_of(root.fileno(), path, links=spec.links, cross=cross)
+    with parent:
+        there = partial(
+            open_entry, parent.fileno(), name, spec.flags, spec.type, peer.uid, cross=cross
+        )
+        try:
+            return there()
+        except FileNotFoundError:
+            if spec.creation is None:
+                raise
+        try:
+            return create(parent.fileno(), name, spec.flags, spec.creation, peer)
+        except FileExistsError:  # somebody else was faster
+            return there()
+
+
+def _root(values: Values) -> str:
+    root = values.text("root") or "/"
+    if not root.startswith("/") or os.path.normpath(root) != root:
+        raise KeyRefused("root", "must be an absolute path without '..', '//' or a '/' at its end")
+    return root
+
+
+def _path(values: Values, arguments: frozenset[str]) -> Template:
+    text = values.text("path") or ""
+    if text.startswith("/") and "root" in values and values.text("root") != "/":
+        raise KeyRefused("path", "is below root, so it must not begin with '/'")
+    if not text.startswith("/") and "root" not in values:
+        raise KeyRefused("path", "must begin with '/', or say root")
+    text = text.removeprefix("/")
+    if any(part in {"", ".", ".."} for part in text.split("/")):
+        raise KeyRefused("path", "holds an empty component, '.' or '..'")
+    template = Template.of("path", text, arguments)
+    if not template.fixed and "root" not in values:
+        raise KeyRefused(
+            "path", "holds a ${…}, so say root: the directory that it must never leave"
+        )
+    return template
+
+
+def _refuse_combinations(values: Values, access: str, deliver: str) -> None:
+    kind = values.text("type") or "regular"
+    if "create" in values and (access == "read" or kind != "regular"):
+        raise KeyRefused("create", "goes with a regular file that is written")
+    if "max-size" in values and deliver != "snapshot":
+        raise KeyRefused("max-size", "goes with deliver: snapshot")
+    if deliver != "fd" and kind != "regular":
+        raise KeyRefused("deliver", f"a {kind} can only be handed over as it is")
+    if deliver == "snapshot" and access != "read":
+        raise KeyRefused("deliver", "a snapshot can only be read")
+    if deliver == "pipe" and access not in {"read", "append"}:
+        raise KeyRefused("deliver", "a pipe goes one way: read or append")
+    if kind == "socket" and access != "read-write":
+        raise KeyRefused("access", "a socket is read-write")
+
+
+def _creation(section: Values | None) -> Creation | None:
+    if section is None:
+        return None
+    mode = section.number("mode")
+    assert mode is not None
+    return Creation(mode, section.account("owner"), section.account("group"))
+
+
+KIND = File()
