@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The leases that are out, and who may have one more.
+
+- A lease is kept only where a rule counts what is held. It ends when the process that got it ends,
+  or on Release; not with the connection, since a client that becomes CMD closes that and lives on.
+- `admit` counts before anything is opened, so that two requests cannot both be the last one.
+"""
+
+import secrets
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from fdbrokerd.errors import LimitReached
+from fdbrokerd.leases.process import Process, Processes, ProcessOf, Unwatch, Watch, identity_of
+from fdbrokerd.leases.rate import Rates
+from fdbrokerd.model.peer import Peer
+from fdbrokerd.model.rule import Limit, Rule
+from fdbrokerd.model.verdict import Verdict
+
+MAX_LEASES_PER_UID = 1024
+"""Each is some hundred bytes here and, with its process, a descriptor: a uid that reaches this is
+counted by a rule that was never meant to bound anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A grant that is counted. Exactly one of `keep` and `cancel` follows."""
+
+    uid: int
+    resource: str
+    weight: int
+    key: Hashable
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A grant that is still out."""
+
+    id: str
+    of: Admission
+
+
+class Leases:
+    """All leases, and what is counted."""
+
+    def __init__(self, watch: Watch, unwatch: Unwatch, clock: Callable[[], float]) -> None:
+        self._leases: dict[str, Lease] = {}
+        self._held: dict[Hashable, int] = {}
+        self._per_uid: dict[Hashable, int] = {}
+        self._rates = Rates(clock)
+        self._processes = Processes(watch, unwatch, self._process_ended)
+
+    def admit(
+        self, verdict: Verdict, peer: Peer, resource: str, weight: int, process_of: ProcessOf
+    ) -> Admission | None:
+        """Count a grant by the first rule that has room; None where nothing needs to be kept.
+
+        One allow is enough: limits of different rules add up, and a rule without one always has
+        room. Raises LimitReached with the name of the first limit in the way, OSError where the
+        process is gone.
+        """
+        first = ""
+        if any(rule.limit is None for rule in verdict.allows):
+            return None
+        for rule in verdict.allows:
+            limit = rule.limit
+            assert limit is not None
+            key = _key(rule, limit, peer, process_of)
+            reached = self._reached(limit, key, peer, weight)
+            if reached is None:
+                return self._count(limit, key, peer, resource, weight, process_of)
+            first = first or reached
+        raise LimitReached(limit=first)
+
+    def _reached(self, limit: Limit, key: Hashable, peer: Peer, weight: int) -> str | None:
+        if limit.held is not None:
+            if self._held.get(key, 0) + weight > limit.held:
+                return "held"
+            if self._per_uid.get(peer.uid, 0) >= MAX_LEASES_PER_UID:
+                return "leases"
+        if limit.rate is not None and not self._rates.room(key, limit.rate, weight):
+            return "rate"
+        return None
+
+    def _count(
+        self,
+        limit: Limit,
+        key: Hashable,
+        peer: Peer,
+        resource: str,
+        weight: int,
+        process_of: ProcessOf,
+    ) -> Admission | None:
+        admission = None
+        if limit.held is not None:
+            process = self._processes.use(peer.pid, process_of)
+            admission = Admission(peer.uid, resource, weight, key, process)
+            self._held[key] = self._held.get(key, 0) + weight
+            self._per_uid[peer.uid] = self._per_uid.get(peer.uid, 0) + 1
+        if limit.rate is not None:
+            self._rates.count(key, weight)
+        return admission
+
+    def cancel(self, admission: Admission) -> None:
+        """Give back what was counted as held. A failed try still counts for the rate."""
+        _subtract(self._held, admission.key, admission.weight)
+        _subtract(self._per_uid, admission.uid, 1)
+        self._processes.leave(admission.process)
+
+    def keep(self, admission: Admission) -> str:
+        """Make a lease of the admission and return its id.
+
+        A process that ended meanwhile has its lease ended at once: the id names nothing any more.
+        """
+        lease = Lease(secrets.token_hex(8), admission)
+        if admission.process.pidfd.closed:
+            self.cancel(admission)
+        else:
+            self._leases[lease.id] = lease
+        return lease.id
+
+    def release(self, grant: str, uid: int) -> bool:
+        """End a lease of this uid; tell whether there was one."""
+        lease = self._leases.get(grant)
+        if lease is None or lease.of.uid != uid:
+            return False
+        self._end(lease)
+        return True
+
+    def _end(self, lease: Lease) -> None:
+        del self._leases[lease.id]
+        self.cancel(lease.of)
+
+    def _process_ended(self, process: Process) -> None:
+        for lease in [lease for lease in self._leases.values() if lease.of.process is process]:
+            self._end(lease)
+
+    def holders(self, resource: str) -> int:
+        """Return how many leases of a resource are out."""
+        return sum(lease.of.resource == resource for lease in self._leases.values())
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def close(self) -> None:
+        """Stop watching; what is out stays out."""
+        self._processes.close()
+
+
+def _key(rule: Rule, limit: Limit, peer: Peer, process_of: ProcessOf) -> Hashable:
+    """Return what a grant is counted under: the rule, and the uid or the process."""
+    if limit.per == "uid":
+        return (rule.id, peer.uid)
+    with process_of() as pidfd:
+        return (rule.id, identity_of(peer.pid, pidfd))
+
+
+def _subtract(counts: dict[Hashable, int], key: Hashable, weight: int) -> None:
+    """Count less, and forget what is at nothing."""
+    counts[key] -= weight
+    if not counts[key]:
+        del counts[key]
