@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Where the records go: the journal's native socket and a file. Neither ever holds up a request.
+
+Records wait for the end of the loop's turn and are written together. What cannot be written is
+counted and said, never waited for; with `required` nothing is granted that was not written first.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from errno import ECONNREFUSED, ENOENT
+
+from fdbrokerd.audit.record import Record, datagram, line
+from fdbrokerd.fd import OwnedFd
+
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
+
+_FILE_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FILE_MODE = 0o640
+
+
+class AuditLog:
+    """The two places. Owns a socket and a descriptor until `close`."""
+
+    def __init__(self, *, journal: bool, file: str | None, required: bool) -> None:
+        """Open both. Raises OSError for a file that cannot be appended to."""
+        self.required = required
+        self.lost = 0
+        self._waiting: list[Record] = []
+        self._path = file
+        self._file: OwnedFd | None = None
+        self._journal: socket.socket | None = None
+        if file is not None:
+            self._file = OwnedFd(os.open(file, _FILE_FLAGS, _FILE_MODE))
+        if journal:
+            self._journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._journal.setblocking(False)
+
+    def add(self, record: Record) -> bool:
+        """Keep a record for the next `flush`; tell whether it is the first one waiting."""
+        self._waiting.append(record)
+        return len(self._waiting) == 1
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._write(waiting)
+
+    def write_now(self, record: Record) -> bool:
+        """Write a record at once; tell whether every place that is configured has it."""
+        before = self.lost
+        self._write([record])
+        return self.lost == before and (self._file is not None or self._journal is not None)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        values = [record.values() for record in records]
+        if self._file is not None:
+            self._append(b"".join(line(each) for each in values), len(records))
+        if self._journal is not None:
+            for record, each in zip(records, values, strict=True):
+                self._send(self._journal, datagram(record.fields(each)))
+
+    def _append(self, data: bytes, records: int) -> None:
+        """Append to the file. After a short write (a full disk) the torn line is ended."""
+        assert self._file is not None
+        try:
+            written = os.write(self._file.fileno(), data)
+            if written < len(data):
+                self.lost += data[written:].count(b"\n")
+                os.write(self._file.fileno(), b"\n")
+        except OSError:
+            self.lost += records
+
+    def _send(self, journal: socket.socket, data: bytes) -> None:
+        """Send to the journal; unconnected, so that a journald that was started again gets it.
+
+        No journald is no fault, unless the record is required. A full queue or a record that is too
+        long for a datagram (names and values are bounded far below it) is a record lost.
+        """
+        try:
+            journal.sendto(data, JOURNAL_SOCKET)
+        except OSError as error:
+            absent = error.errno in {ENOENT, ECONNREFUSED}
+            if self.required or not absent:
+                self.lost += 1
+
+    def reopen(self) -> None:
+        """Open the file by its name again, after logrotate(8) has moved it. Raises OSError."""
+        self.flush()
+        if self._path is None:
+            return
+        file = OwnedFd(os.open(self._path, _FILE_FLAGS, _FILE_MODE))
+        if self._file is not None:
+            self._file.close()
+        self._file = file
+
+    def filenos(self) -> list[int]:
+        """Return the numbers of both, for who must not close them when it detaches."""
+        both = (self._file, self._journal)
+        return [one.fileno() for one in both if one is not None]
+
+    def close(self) -> None:
+        """Write what waits and close."""
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+        if self._journal is not None:
+            self._journal.close()
