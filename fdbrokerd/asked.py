@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""From what a peer wrote to a request that the rules can judge."""
+
+from dataclasses import dataclass
+
+from fdbrokerd.audit import Record
+from fdbrokerd.errors import Denied, InvalidParameter, LimitReached
+from fdbrokerd.exchange import Caller
+from fdbrokerd.kinds import kind_of
+from fdbrokerd.messages import Explain, Get
+from fdbrokerd.model.peer import PeerMatch
+from fdbrokerd.model.resource import NO_ARGUMENTS, Request, Resource
+from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.policy import decide, may
+from fdbrokerd.wire import MAX_DESCRIPTORS
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What a request sees from start to end: the rules, and the administrators besides root."""
+
+    ruleset: Ruleset
+    admins: PeerMatch | None = None
+
+
+def asked(
+    ruleset: Ruleset, caller: Caller, call: Get | Explain, record: Record
+) -> tuple[Resource, Request]:
+    """Return what is asked for, complete.
+
+    A resource that is unknown, or not served here, or never for this peer is Denied before a word
+    is said about its arguments: whoever may not have it must not learn that it is there. Otherwise
+    raises InvalidArgument, InvalidParameter or LimitReached.
+    """
+    verb = (call.do or "get") if isinstance(call, Explain) else "get"
+    record.resource = call.resource
+    record.arguments = call.arguments or NO_ARGUMENTS
+    resource = ruleset.resources.get(call.resource)
+    if (
+        resource is None
+        or not caller.sees(call.resource)
+        or not may(ruleset, caller.peer, verb, call.resource)
+    ):
+        raise _denied(ruleset, caller, Request(verb, call.resource, NO_ARGUMENTS), record)
+    record.arguments = resource.complete(record.arguments)
+    count = 1 if isinstance(call, Explain) or call.count is None else call.count
+    _check_count(resource, count)
+    return resource, Request(verb, call.resource, record.arguments, count)
+
+
+def _denied(ruleset: Ruleset, caller: Caller, request: Request, record: Record) -> Denied:
+    """Return the denial; with a hint only from a rule that is about this peer and this listener."""
+    record.verdict = "deny"
+    if not caller.sees(request.resource):
+        return Denied(resource=request.resource, request=record.request)
+    denies = decide(ruleset, caller.peer, request).denies
+    record.rules = tuple(rule.id for rule in denies)
+    hint = next((rule.hint for rule in denies if rule.hint), None)
+    return Denied(resource=request.resource, hint=hint, request=record.request)
+
+
+def _check_count(resource: Resource, count: int) -> None:
+    kind = kind_of(resource.kind)
+    if count < 1 or (count > 1 and not kind.many):
+        raise InvalidParameter(parameter="count")
+    if count * len(kind.descriptors) > MAX_DESCRIPTORS:
+        raise LimitReached(limit="count")

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""JSON to typed calls, and answers to JSON. The one decoder of what peers write.
+
+Every rule of the wire's JSON is here: strict types, no unknown key, `parameters: null` is `{}`, of
+duplicate keys the last one counts. What is not JSON is NotJson, and hung up on; JSON of the wrong
+shape is an InvalidParameter reply.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from fdbrokerd.errors import (
+    CallError,
+    InterfaceNotFound,
+    InvalidParameter,
+    MethodNotFound,
+    ProtocolError,
+)
+from fdbrokerd.interfaces import NAMES
+
+MAX_NAME_CHARACTERS = 256
+"""A store and an item's path; what is longer is no name, whatever it names."""
+
+MAX_ARGUMENTS = 64
+"""A resource has a handful."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What must not reach a terminal or begin a new line of a log: C0, DEL, C1, the line separators and
+what turns the direction of writing. No string of a call ever holds one."""
+
+
+class NotJson(ProtocolError):
+    """Bytes that are not one JSON object."""
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A set of parameters: no key but these."""
+
+
+class Envelope(_Strict, frozen=True):
+    """A call as Varlink frames it. Its parameters are read when the method is known."""
+
+    method: str
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+    oneway: bool = False
+    more: bool = False
+    upgrade: bool = False
+
+
+class GetInfo(_Strict, frozen=True):
+    """org.varlink.service.GetInfo."""
+
+
+class GetInterfaceDescription(_Strict, frozen=True):
+    """org.varlink.service.GetInterfaceDescription."""
+
+    interface: str
+
+
+class Get(_Strict, frozen=True):
+    """io.fdbroker.Broker.Get."""
+
+    resource: str
+    arguments: dict[str, str] | None = None
+    count: int | None = None
+
+
+class Release(_Strict, frozen=True):
+    """io.fdbroker.Broker.Release."""
+
+    grant: str
+
+
+class List(_Strict, frozen=True):
+    """io.fdbroker.Broker.List."""
+
+
+class Explain(_Strict, frozen=True):
+    """io.fdbroker.Broker.Explain."""
+
+    resource: str
+    arguments: dict[str, str] | None = None
+    do: str | None = None
+
+
+class WhoAmI(_Strict, frozen=True):
+    """io.fdbroker.Broker.WhoAmI."""
+
+
+class Status(_Strict, frozen=True):
+    """io.fdbroker.Manager.Status."""
+
+
+class Reload(_Strict, frozen=True):
+    """io.fdbroker.Manager.Reload."""
+
+
+Parameters = (
+    GetInfo | GetInterfaceDescription | Get | Release | List | Explain | WhoAmI | Status | Reload
+)
+
+METHODS: dict[str, type[Parameters]] = {
+    "org.varlink.service.GetInfo": GetInfo,
+    "org.varlink.service.GetInterfaceDescription": GetInterfaceDescription,
+    "io.fdbroker.Broker.Get": Get,
+    "io.fdbroker.Broker.Release": Release,
+    "io.fdbroker.Broker.List": List,
+    "io.fdbroker.Broker.Explain": Explain,
+    "io.fdbroker.Broker.WhoAmI": WhoAmI,
+    "io.fdbroker.Manager.Status": Status,
+    "io.fdbroker.Manager.Reload": Reload,
+}
+
+_envelope = msgspec.json.Decoder(Envelope)
+_parameters = {method: msgspec.json.Decoder(of) for method, of in METHODS.items()}
+_anything = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+_AT = re.compile(r"at `\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `(?P<field>[^`]*)`")
+_MISSING = re.compile(r"missing required field `(?P<field>[^`]*)`")
+
+
+class Call:
+    """One call: its method, and its parameters or what is wrong with it.
+
+    A call whose frame is sound and whose content is not carries `problem`, the error to reply with.
+    """
+
+    __slots__ = ("method", "oneway", "parameters", "problem")
+
+    def __init__(
+        self,
+        method: str,
+        parameters: Parameters | None,
+        *,
+        oneway: bool = False,
+        problem: CallError | None = None,
+    ) -> None:
+        self.method = method
+        self.parameters = parameters
+        self.oneway = oneway
+        self.problem = problem
+
+
+def decode(data: bytes) -> Call:
+    """Return the call that a message holds. Raises NotJson for what is not a JSON object."""
+    try:
+        envelope = _envelope.decode(data)
+    except msgspec.ValidationError as error:
+        return Call("", None, problem=_not_an_envelope(data, error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotJson(f"not JSON: {error}") from error
+    method = envelope.method
+    if not method or len(method) > MAX_NAME_CHARACTERS or CONTROL.search(method):
+        return Call("", None, problem=InvalidParameter(parameter="method"))
+    try:
+        parameters = _decode_parameters(method, envelope.parameters)
+    except CallError as problem:
+        return Call(method, None, oneway=envelope.oneway, problem=problem)
+    return Call(method, parameters, oneway=envelope.oneway)
+
+
+def _not_an_envelope(data: bytes, error: msgspec.ValidationError) -> CallError:
+    """Return the reply for a frame of the wrong shape, having read it whole: it may not be JSON."""
+    if not isinstance(_whole(data), dict):
+        raise NotJson("not a JSON object") from error
+    return InvalidParameter(parameter=_where(error) or "method")
+
+
+def _whole(data: bytes) -> Any:
+    try:
+        return _anything.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotJson(f"not JSON: {error}") from error
+
+
+def _decode_parameters(method: str, raw: msgspec.Raw) -> Parameters:
+    decoder = _parameters.get(method)
+    if decoder is None:
+        _whole(bytes(raw))
+        interface = method.rpartition(".")[0]
+        if interface in NAMES:
+            raise MethodNotFound(method=method)
+        raise InterfaceNotFound(interface=interface)
+    body = bytes(raw)
+    try:
+        parameters = decoder.decode(b"{}" if body == b"null" else body)
+    except msgspec.ValidationError as error:
+        _whole(body)
+        raise InvalidParameter(parameter=_where(error) or "parameters") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotJson(f"not JSON: {error}") from error
+    _check(parameters)
+    return parameters
+
+
+def _where(error: msgspec.ValidationError) -> str:
+    """Return the name of the parameter that msgspec complains of, from its text.
+
+    Its messages end in "at `$.path`", or name an unknown or missing field; a test holds this.
+    """
+    text = str(error)
+    path = found["path"] if (found := _AT.search(text)) else ""
+    field = found["field"] if (found := _UNKNOWN.search(text) or _MISSING.search(text)) else ""
+    name = path.partition("[")[0].partition(".")[0] or field
+    return CONTROL.sub("?", name)[:MAX_NAME_CHARACTERS]
+
+
+def _check(parameters: Parameters) -> None:
+    """Refuse strings that no name or value can be; the resource says what else they must be."""
+    match parameters:
+        case Get() | Explain():
+            _check_name("resource", parameters.resource)
+            for name, value in (parameters.arguments or {}).items():
+                _check_name("arguments", name)
+                _check_name("arguments", value)
+            if len(parameters.arguments or ()) > MAX_ARGUMENTS:
+                raise InvalidParameter(parameter="arguments")
+            if isinstance(parameters, Explain):
+                _check_name("do", parameters.do or "get")
+        case Release():
+            _check_name("grant", parameters.grant)
+        case GetInterfaceDescription():
+            _check_name("interface", parameters.interface)
+        case _:
+            pass
+
+
+def _check_name(parameter: str, name: str) -> None:
+    if not name or len(name) > MAX_NAME_CHARACTERS or CONTROL.search(name):
+        raise InvalidParameter(parameter=parameter)
+
+
+def encode_reply(parameters: object) -> bytes:
+    """Return a reply with its NUL."""
+    return _encoder.encode({"parameters": parameters}) + b"\0"
+
+
+def encode_error(error: CallError) -> bytes:
+    """Return an error reply with its NUL."""
+    return _encoder.encode({"error": error.wire_name, "parameters": error.parameters()}) + b"\0"
