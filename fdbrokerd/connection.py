@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: MIT
+"""One peer's stream: bytes in, one call at a time, answers out in order.
+
+    on_readable   receive, check who wrote it, frame
+    turn          decode one message and have it answered (called when it is this uid's turn)
+    _reply        send, with the descriptors in one sendmsg(2)
+
+While a reply waits, for a child or for the peer to read, nothing more is read. Whatever breaks the
+protocol ends in `_hang_up`, with a record; a peer that leaves ends in `close`, without.
+"""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+from fdbrokerd.channel import receive_call, send
+from fdbrokerd.errors import ProtocolError
+from fdbrokerd.exchange import Answer, Caller, Reply
+from fdbrokerd.messages import Call, decode
+from fdbrokerd.wire import Decoder
+
+MAX_CALLS_WAITING = 64
+"""Calls that a peer may send before it reads an answer; more stay in the socket, where they are the
+peer's own memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a peer may take, in seconds."""
+
+    message: float
+    """From the first byte of a message to its last."""
+    reply: float
+    """Until a reply is read."""
+
+
+class Owner(Protocol):
+    """What a connection asks of the server that it belongs to."""
+
+    def ready(self, connection: "Connection") -> None:
+        """Give it a turn, fairly: a whole call waits."""
+        ...
+
+    def answer(self, caller: Caller, call: Call, reply: Reply) -> None:
+        """Answer a call."""
+        ...
+
+    def broken(self, connection: "Connection") -> None:
+        """Close it: an exception that nobody expected came out of `answer`."""
+        ...
+
+    def hung_up(self, caller: Caller, reason: str) -> None:
+        """Record that a peer broke the protocol."""
+        ...
+
+    def closed(self, connection: "Connection") -> None:
+        """Forget it."""
+        ...
+
+
+class Connection:
+    """A connected socket, owned here, and the state of its stream."""
+
+    __slots__ = (
+        "_busy",
+        "_check_writer",
+        "_deadline",
+        "_decoder",
+        "_ending",
+        "_loop",
+        "_owner",
+        "_patience",
+        "_reading",
+        "_socket",
+        "_unsent",
+        "caller",
+    )
+
+    def __init__(
+        self,
+        connected: socket.socket,
+        caller: Caller,
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        patience: Patience,
+        *,
+        check_writer: bool,
+    ) -> None:
+        self.caller = caller
+        self._socket = connected
+        self._owner = owner
+        self._loop = loop
+        self._patience = patience
+        self._check_writer = check_writer
+        self._decoder = Decoder()
+        self._busy = False
+        self._unsent: tuple[memoryview, Answer] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._ending = False
+        self._reading = False
+        self._read(on=True)
+
+    def _read(self, *, on: bool) -> None:
+        """Have the loop tell us of bytes, or not."""
+        if on is self._reading:
+            return
+        self._reading = on
+        if on:
+            self._loop.add_reader(self._socket, self.on_readable)
+        else:
+            self._loop.remove_reader(self._socket)
+
+    def on_readable(self) -> None:
+        """Receive once; further bytes bring us back here."""
+        try:
+            data, writer_uid = receive_call(self._socket)
+            if not data:
+                self._at_end()
+                return
+            if self._check_writer and writer_uid != self.caller.peer.uid:
+                # Passed on, inherited across a change of uid, or a setuid program: whoever writes
+                # is not who connected.
+                self._hang_up(f"written by uid {writer_uid}")
+                return
+            waiting = self._decoder.waiting
+            self._decoder.feed(data, [])
+        except BlockingIOError:
+            return
+        except ProtocolError as error:
+            self._hang_up(str(error))
+            return
+        except OSError:
+            self.close()
+            return
+        if self._decoder.waiting > waiting:
+            self._clear_deadline()  # what has begun now is another message
+            self._owner.ready(self)
+        self._watch_message()
+        if self._decoder.waiting > MAX_CALLS_WAITING:
+            self._read(on=False)
+
+    def _at_end(self) -> None:
+        """Go when all that was asked is answered: a peer may shut down its sending half first."""
+        if self._decoder.partial:
+            self._hang_up("the stream ends within a message")
+        elif self._busy or self._unsent or self._decoder.waiting:
+            self._read(on=False)
+            self._ending = True
+        else:
+            self.close()
+
+    def turn(self) -> None:
+        """Answer one call, if one waits and its predecessor is answered."""
+        if self._busy or self._unsent is not None or self.is_closed:
+            return
+        message = self._decoder.next()
+        if message is None:
+            return
+        try:
+            call = decode(message.data)
+        except ProtocolError as error:
+            self._hang_up(str(error))
+            return
+        self._busy = True
+        try:
+            self._owner.answer(self.caller, call, self._silence if call.oneway else self._reply)
+        except Exception:  # noqa: BLE001 (the only one: a mistake of ours must not stop the others)
+            self._owner.broken(self)
+        if self._busy and not self.is_closed:
+            self._read(on=False)
+
+    def _silence(self, answer: Answer) -> None:
+        """Answer nothing, as a call that says `oneway` wants it."""
+        answer.delivered()
+        self._next()
+
+    def _reply(self, answer: Answer) -> None:
+        """Send an answer, or as much of it as the peer has room for."""
+        if self.is_closed:
+            answer.delivered("the peer is gone")
+            return
+        try:
+            sent = send(self._socket, answer.data, answer.descriptors)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            # EPERM: the peer refuses descriptors (SO_PASSRIGHTS=0). ETOOMANYREFS: too many are on
+            # their way. Nothing has left, so the peer can be told.
+            self._could_not(answer, error)
+            return
+        if sent == len(answer.data):
+            answer.delivered()
+            self._next()
+            return
+        self._unsent = (memoryview(answer.data)[sent:], answer)
+        self._read(on=False)
+        self._set_deadline(self._patience.reply, "a reply stays unread")
+        self._loop.add_writer(self._socket, self._on_writable)
+
+    def _could_not(self, answer: Answer, error: OSError) -> None:
+        if not answer.descriptors or answer.instead is None:
+            answer.delivered("the peer is gone")
+            self.close()
+            return
+        answer.delivered(f"the descriptors could not be sent: {error.strerror}")
+        self._reply(answer.instead(error.errno or 0))
+
+    def _on_writable(self) -> None:
+        """Send the rest; the descriptors went with the first byte."""
+        assert self._unsent is not None
+        rest, answer = self._unsent
+        begun = len(rest) < len(answer.data)
+        try:
+            sent = send(self._socket, rest, () if begun else answer.descriptors)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if sent < len(rest):
+            self._unsent = (rest[sent:], answer)
+            return
+        self._loop.remove_writer(self._socket)
+        self._unsent = None
+        self._clear_deadline()
+        answer.delivered()
+        self._next()
+
+    def _next(self) -> None:
+        """Go on with what waits, or with reading, or go."""
+        self._busy = False
+        if self._decoder.waiting:
+            self._owner.ready(self)
+        elif self._ending:
+            self.close()
+            return
+        if not self._ending and self._decoder.waiting <= MAX_CALLS_WAITING:
+            self._read(on=True)
+        self._watch_message()
+
+    def finish(self) -> None:
+        """Answer what has arrived, then close: the server stops."""
+        if not self._ending and self._reading:
+            self.on_readable()
+        if self.is_closed:
+            return
+        self._ending = True
+        self._read(on=False)
+        if not (self._busy or self._unsent or self._decoder.waiting):
+            self.close()
+
+    def _watch_message(self) -> None:
+        """Give a message that has begun its time; the answer's own time goes first."""
+        if self._unsent is not None:
+            return
+        if not self._decoder.partial:
+            self._clear_deadline()
+        elif self._deadline is None:
+            self._set_deadline(self._patience.message, "half a message and then silence")
+
+    def _set_deadline(self, seconds: float, reason: str) -> None:
+        self._clear_deadline()
+        self._deadline = self._loop.call_later(seconds, self._hang_up, reason)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _hang_up(self, reason: str) -> None:
+        self._owner.hung_up(self.caller, reason)
+        self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the socket is closed."""
+        return self._socket.fileno() < 0
+
+    def close(self) -> None:
+        """Close the socket; what was not sent is recorded as not delivered."""
+        if self.is_closed:
+            return
+        self._clear_deadline()
+        self._read(on=False)
+        if self._unsent is not None:
+            self._loop.remove_writer(self._socket)
+            self._unsent[1].delivered("the peer did not read it")
+            self._unsent = None
+        self._decoder.close()
+        self._socket.close()
+        self._owner.closed(self)
