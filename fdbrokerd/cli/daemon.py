@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""The program `fdbrokerd`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from fdbrokerd.cli import private, service
+from fdbrokerd.errors import EX_USAGE, Error, UsageError
+from fdbrokerd.rules.settings import PATH
+from fdbrokerd.version import __version__
+
+PID_FILE = "/run/fdbrokerd/fdbrokerd.pid"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Exits for a wrong command line as every program here does, without a help dump."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit with EX_USAGE."""
+        self.exit(EX_USAGE, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="fdbrokerd",
+        description="Hand file descriptors to the processes that a rule allows.",
+        epilog="Without an option it serves in the foreground, under systemd with Type=notify.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"the settings; {PATH}, where it is, unless given"
+    )
+    parser.add_argument(
+        "--daemonize", action="store_true", help="detach, for systems without systemd"
+    )
+    parser.add_argument(
+        "--pid-file", metavar="FILE", help=f"with --daemonize; {PID_FILE} unless given"
+    )
+    parser.add_argument(
+        "--run",
+        action="store_true",
+        help="start a private broker with the built-in rules, run CMD against it, exit as it does",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("command", metavar="-- CMD", nargs="*", help="with --run")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        _check(options)
+        os.umask(0o077)
+        if options.run:
+            return private.run(options.command)
+        return service.run(options.config, options.pid_file or PID_FILE, detach=options.daemonize)
+    except Error as error:
+        for line in str(error).splitlines():
+            print(f"fdbrokerd: {line}", file=sys.stderr)
+        return error.exit_status
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what does not go together."""
+    if options.run and (options.config or options.daemonize or options.pid_file):
+        raise UsageError("--run takes its own rules and stays in the foreground")
+    if options.run and not options.command:
+        raise UsageError("--run needs a command: fdbrokerd --run -- CMD")
+    if options.command and not options.run:
+        raise UsageError(f"unexpected argument: {options.command[0]}")
+    if options.pid_file and not options.daemonize:
+        raise UsageError("--pid-file goes with --daemonize")
+    if options.daemonize and "NOTIFY_SOCKET" in os.environ:
+        raise UsageError("the service manager watches this process: leave out --daemonize")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""The doors: listeners that the service manager passed, and those that the settings name."""
+
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from fdbrokerd import channel
+from fdbrokerd.errors import EX_OSERR, Error
+from fdbrokerd.rules.settings import Listener, Settings
+from fdbrokerd.systemd import Passed, is_listener
+
+CONNECTED_NAME = "varlink"
+"""What `varlinkctl info /usr/bin/fdbrokerd` calls the connected socket that it passes."""
+
+EVERYTHING = ("*",)
+
+
+class CannotListen(Error):
+    """A door that the settings name cannot be opened, or what was passed is none."""
+
+    exit_status = EX_OSERR
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A listening socket and the resources that it serves, None for all."""
+
+    socket: socket.socket
+    scope: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where peers come in: listeners, or sockets that were connected before we began."""
+
+    listening: tuple[Door, ...]
+    connected: tuple[socket.socket, ...]
+
+    def sockets(self) -> list[socket.socket]:
+        """Return all of them."""
+        return [*(door.socket for door in self.listening), *self.connected]
+
+
+@contextmanager
+def doors(settings: Settings, passed: Iterable[Passed]) -> Iterator[Doors]:
+    """Yield the doors; closes them, and removes the path sockets that were made here.
+
+    With listeners passed, the default addresses are not bound: whoever passed them has chosen. With
+    a connected socket passed nothing is bound. Raises CannotListen.
+    """
+    with ExitStack() as stack:
+        listening, connected = _adopt(passed, stack)
+        named = {channel.address_of(one): one for one in listening}
+        wanted = settings.listen
+        if connected or (listening and settings.listen == Settings.default().listen):
+            wanted = ()
+        for listener in wanted:
+            if listener.address not in named:
+                listening.append(_bind(listener, stack))
+        scopes = {one.address: one.resources for one in settings.listen}
+        yield Doors(
+            tuple(Door(one, _scope(scopes.get(channel.address_of(one)))) for one in listening),
+            tuple(connected),
+        )
+
+
+def _adopt(
+    passed: Iterable[Passed], stack: ExitStack
+) -> tuple[list[socket.socket], list[socket.socket]]:
+    listening: list[socket.socket] = []
+    connected: list[socket.socket] = []
+    for each in passed:
+        try:
+            sock = stack.enter_context(socket.socket(fileno=each.descriptor.detach()))
+        except OSError as error:
+            raise CannotListen(f"what was passed as {each.name!r} is no socket") from error
+        if is_listener(sock):
+            listening.append(sock)
+        elif each.name == CONNECTED_NAME and sock.family == socket.AF_UNIX:
+            connected.append(sock)
+        else:
+            raise CannotListen(f"what was passed as {each.name!r} is no listening Unix socket")
+    return listening, connected
+
+
+def _bind(listener: Listener, stack: ExitStack) -> socket.socket:
+    path = listener.address if listener.address.startswith("/") else None
+    try:
+        if path is not None:
+            _make_directory(os.path.dirname(path))
+        bound = channel.listen(listener.address, listener.mode)
+    except OSError as error:
+        raise CannotListen(f"cannot listen at {listener.address}: {error.strerror}") from error
+    if path is not None:
+        stack.callback(_remove, path, os.stat(path).st_ino)
+    return stack.enter_context(bound)
+
+
+def _make_directory(path: str) -> None:
+    """Make the last directory of a path, as tmpfiles would have, where it is missing."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return
+    os.chmod(path, 0o755)  # noqa: S103 (whatever the umask is: peers must pass through)
+
+
+def _remove(path: str, inode: int) -> None:
+    """Remove a path socket, if it is still ours and not a successor's."""
+    try:
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _scope(resources: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if resources is None or resources == EVERYTHING else resources
