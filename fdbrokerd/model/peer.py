@@ -48,6 +48,8 @@ class IdRanges:
 
     def includes(self, other: "IdRanges") -> bool:
         """Tell whether every id of the other is one of these."""
+        if other.ranges and not any(low <= other.ranges[0][0] <= high for low, high in self.ranges):
+            return False  # most sets have nothing in common, and rules are compared in pairs
         joined: list[tuple[int, int]] = []
         for low, high in sorted(self.ranges):
             if joined and low <= joined[-1][1] + 1:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Everything that must hold, with real processes, sockets and files."""
