@@ -103,11 +103,13 @@ class CallError(Error):
     """An error reply.
 
     Keyword arguments are the parameters; what the class does not annotate is refused, what is left
-    out is None, so that a reply of a newer broker still makes an exception.
+    out is None, so that a reply of a newer broker still makes an exception. `sentence` is for a
+    person, with parameters in braces; without one they are listed.
     """
 
     wire_name = ""
     exit_status = EX_DATAERR
+    sentence = ""
 
     def __init__(self, **parameters: object) -> None:
         for name in self.names():
@@ -128,7 +130,12 @@ class CallError(Error):
 
     def __str__(self) -> str:
         """Return a sentence for a person."""
-        told = ", ".join(f"{name} {value}" for name, value in self.parameters().items())
+        parameters = self.parameters()
+        if self.sentence:
+            return self.sentence.format_map(
+                {name: parameters.get(name, "") for name in self.names()}
+            )
+        told = ", ".join(f"{name} {value}" for name, value in parameters.items())
         return f"{self.wire_name or type(self).__name__}{': ' if told else ''}{told}"
 
 
@@ -137,13 +144,10 @@ class Denied(CallError):
 
     wire_name = "io.fdbroker.Broker.Denied"
     exit_status = EX_NOPERM
+    sentence = "denied: {resource}: no rule allows this"
     resource: str
     hint: str | None
     request: str
-
-    def __str__(self) -> str:
-        """Return the first line of a denial; `hint` and `request` are told beside it."""
-        return f"denied: {self.resource}: no rule allows this"
 
 
 class Busy(CallError):
@@ -151,11 +155,8 @@ class Busy(CallError):
 
     wire_name = "io.fdbroker.Broker.Busy"
     exit_status = EX_TEMPFAIL
+    sentence = "{resource} is busy; try again"
     resource: str
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return f"{self.resource} is busy; try again"
 
 
 class LimitReached(CallError):
@@ -163,11 +164,8 @@ class LimitReached(CallError):
 
     wire_name = "io.fdbroker.Broker.LimitReached"
     exit_status = EX_TEMPFAIL
+    sentence = "limit reached: {limit}"
     limit: str
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return f"limit reached: {self.limit}"
 
 
 class Unavailable(CallError):
@@ -175,11 +173,8 @@ class Unavailable(CallError):
 
     wire_name = "io.fdbroker.Broker.Unavailable"
     exit_status = EX_TEMPFAIL
+    sentence = "{resource} is not available now"
     resource: str
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return f"{self.resource} is not available now"
 
 
 class TimedOut(CallError):
@@ -187,21 +182,15 @@ class TimedOut(CallError):
 
     wire_name = "io.fdbroker.Broker.TimedOut"
     exit_status = EX_TEMPFAIL
+    sentence = "timed out: {resource}"
     resource: str
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return f"timed out: {self.resource}"
 
 
 class NoAnswer(TimedOut):
     """The client's own limit passed; `resource` is what was waited for. Never on the wire."""
 
+    sentence = "no answer from the broker in time: {resource}"
     resource: str
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return f"no answer from the broker in time: {self.resource}"
 
 
 class InvalidArgument(CallError):
@@ -209,12 +198,9 @@ class InvalidArgument(CallError):
 
     wire_name = "io.fdbroker.Broker.InvalidArgument"
     exit_status = EX_USAGE
+    sentence = "argument {argument}: {reason}"
     argument: str
     reason: str
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return f"argument {self.argument}: {self.reason}"
 
 
 class OpenFailed(CallError):
@@ -222,6 +208,7 @@ class OpenFailed(CallError):
 
     wire_name = "io.fdbroker.Broker.OpenFailed"
     exit_status = EX_OSERR
+    sentence = "{resource} could not be opened: {errnoName}"
     resource: str
     errno: int
     errnoName: str
@@ -231,25 +218,18 @@ class OpenFailed(CallError):
         """Return the error for an errno value; the name is the kernel's, never a path or a text."""
         return cls(resource=resource, errno=errno, errnoName=errorcode.get(errno, str(errno)))
 
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return f"{self.resource} could not be opened: {self.errnoName}"
-
 
 class DescriptorsMissing(CallError):
     """Fewer descriptors arrived than were announced: the descriptor limit, or a security module."""
 
     wire_name = "io.fdbroker.Broker.DescriptorsMissing"
     exit_status = EX_DATAERR
+    sentence = (
+        "{received} of {expected} descriptors arrived: the limit on open files (ulimit -n, "
+        "LimitNOFILE=) is reached, or a security module keeps them back"
+    )
     expected: int
     received: int
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return (
-            f"{self.received} of {self.expected} descriptors arrived: the limit on open files "
-            "(ulimit -n, LimitNOFILE=) is reached, or a security module keeps them back"
-        )
 
 
 class ReloadFailed(CallError):
@@ -261,6 +241,13 @@ class ReloadFailed(CallError):
     line: int
     column: int
     message: str
+
+    @classmethod
+    def of(cls, error: Exception) -> "ReloadFailed":
+        """Return the error for what went wrong: a mistake with its place, or anything else."""
+        if not isinstance(error, ConfigurationError):
+            error = ConfigurationError(str(error))
+        return cls(file=error.file, line=error.line, column=error.column, message=error.message)
 
     def __str__(self) -> str:
         """Return `file:line:column: message`."""
@@ -293,10 +280,7 @@ class PermissionDenied(CallError):
 
     wire_name = "org.varlink.service.PermissionDenied"
     exit_status = EX_NOPERM
-
-    def __str__(self) -> str:
-        """Return a sentence for a person."""
-        return "this is for administrators only (root, and the broker's `admins`)"
+    sentence = "this is for administrators only (root, and the broker's `admins`)"
 
 
 class ExpectedMore(CallError):

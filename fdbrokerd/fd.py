@@ -11,7 +11,11 @@ from collections.abc import Iterable
 from errno import EBADF
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from types import TracebackType
-from typing import Self
+
+# Not `from typing import TYPE_CHECKING`: the clients start without typing.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 _GONE = -1
 
@@ -67,7 +71,7 @@ class OwnedFd:
         """Tell whether it was closed or detached."""
         return self._number == _GONE
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(

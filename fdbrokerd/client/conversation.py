@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""One call at a time, one reply to each: the protocol of the client's end, without input or output.
+
+Rules of this file:
+
+- A reply nobody waits for, two replies to one call, a reply of the wrong form: ProtocolError. The
+  stream is of no more use then. Varlink has no ids: going on would give a reply to the next call.
+- An error reply is an exception of `errors`, and the stream is as good as before.
+- Strings of an error reply are escaped here, since exceptions end up on terminals.
+"""
+
+import json
+from collections.abc import Mapping
+
+from fdbrokerd.client.escape import escape
+from fdbrokerd.client.fields import Fields
+from fdbrokerd.errors import (
+    CallError,
+    DescriptorsMissing,
+    ProtocolError,
+    Unreachable,
+    UsageError,
+    wire_errors,
+)
+from fdbrokerd.fd import OwnedFd, close_all
+from fdbrokerd.wire import END, Decoder, Message
+
+MAX_REPLY_BYTES = 1024 * 1024
+"""A list of some thousand items. The broker is trusted more than its peers, not without limit."""
+
+_REPLY_KEYS = frozenset({"parameters", "continues", "error"})
+
+
+class Reply:
+    """The parameters of a reply, and the descriptors that came with it, owned here until taken."""
+
+    __slots__ = ("_descriptors", "fields")
+
+    def __init__(self, parameters: object, descriptors: list[OwnedFd]) -> None:
+        self._descriptors = descriptors
+        self.fields = Fields(parameters, "the reply")
+
+    def take_descriptors(self) -> dict[str, OwnedFd]:
+        """Return the announced descriptors by name, in the reply's order; the caller owns them.
+
+        Raises DescriptorsMissing or ProtocolError; then all of them stay here, to be closed.
+        """
+        announced = [
+            (_name(fields), fields.number("fileDescriptor"))
+            for fields in self.fields.objects("descriptors")
+        ]
+        expected, received = len(announced), len(self._descriptors)
+        if sorted(index for _, index in announced) != list(range(expected)):
+            raise ProtocolError(
+                "the reply: the indexes of its descriptors are not 0, 1, 2 and so on"
+            )
+        if len({name for name, _ in announced}) < expected:
+            raise ProtocolError("the reply: two descriptors of one name")
+        if received < expected:
+            raise DescriptorsMissing(expected=expected, received=received)
+        self.refuse_surplus(expected)
+        taken = {name: self._descriptors[index] for name, index in announced}
+        self._descriptors = []
+        return taken
+
+    def refuse_surplus(self, expected: int = 0) -> None:
+        """Raise ProtocolError if more descriptors came than were announced."""
+        if len(self._descriptors) > expected:
+            raise ProtocolError(
+                f"the reply came with {len(self._descriptors)} descriptors and announced {expected}"
+            )
+
+    def close(self) -> None:
+        """Close the descriptors that nobody took."""
+        close_all(self._descriptors)
+
+
+def _name(fields: Fields) -> str:
+    """Return a descriptor's name; a colon separates names in LISTEN_FDNAMES."""
+    name = fields.text("name")
+    if not name.isprintable() or ":" in name or not name:
+        raise ProtocolError(f"the reply: not a descriptor's name: {escape(name)!r}")
+    return name
+
+
+class Conversation:
+    """What is under way on one connection."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(MAX_REPLY_BYTES)
+        self._asked = False
+
+    def ask(self, method: str, parameters: Mapping[str, object]) -> bytes:
+        """Return the bytes of a call; what is None in the parameters is left out."""
+        if self._asked:
+            raise RuntimeError("a call is under way: one thread at a time")
+        given = {name: value for name, value in parameters.items() if value is not None}
+        try:
+            text = json.dumps({"method": method, "parameters": given}, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"not Unicode: {escape(error.object)}") from error
+        self._asked = True
+        return text + END
+
+    def receive(self, data: bytes, descriptors: list[OwnedFd]) -> Reply | None:
+        """Take what one receive brought, and return the reply once it is whole.
+
+        Owns the descriptors from here on; the caller owns the reply. No data are the end of the
+        stream. Raises CallError for an error reply, Unreachable at the end, ProtocolError.
+        """
+        if not data:
+            close_all(descriptors)
+            raise self._hung_up()
+        self._decoder.feed(data, descriptors)
+        if not self._asked:
+            raise ProtocolError("the broker answered what was not asked")
+        message = self._decoder.next()
+        if message is None:
+            return None
+        if self._decoder.waiting or self._decoder.partial:
+            message.close()
+            raise ProtocolError("the broker gave more than one reply to one call")
+        self._asked = False
+        return _reply(message)
+
+    def _hung_up(self) -> Unreachable | ProtocolError:
+        if self._decoder.partial:
+            return ProtocolError("the broker hung up in the middle of a reply")
+        return Unreachable("the broker hung up without an answer")
+
+    def close(self) -> None:
+        """Close every descriptor that nobody took."""
+        self._decoder.close()
+
+
+def _reply(message: Message) -> Reply:
+    try:
+        value = _parse(message.data)
+        if not value.has("error"):
+            return Reply(_parameters(value), message.descriptors)
+    except BaseException:
+        message.close()
+        raise
+    message.close()
+    if message.descriptors:
+        raise ProtocolError("the broker attached descriptors to an error")
+    raise _error(value.text("error"), Fields(_parameters(value), "the error reply"))
+
+
+def _parse(data: bytes) -> Fields:
+    try:
+        value = Fields(json.loads(data.decode()), "the reply")
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("the reply is not JSON") from error
+    if not value.values.keys() <= _REPLY_KEYS:
+        raise ProtocolError("the reply is not a Varlink reply")
+    if value.has("continues") and value.flag("continues"):
+        raise ProtocolError("the broker goes on where one reply was asked for")
+    return value
+
+
+def _parameters(value: Fields) -> object:
+    """Return the parameters; absent or null they are empty."""
+    return value.values["parameters"] if value.has("parameters") else {}
+
+
+def _error(name: str, fields: Fields) -> CallError:
+    """Return the exception. One that is unknown here keeps its name and nothing else."""
+    kind = wire_errors().get(name)
+    if kind is None:
+        unknown = CallError()
+        unknown.wire_name = escape(name)
+        return unknown
+    told: dict[str, object] = {}
+    for parameter, expected in kind.__annotations__.items():
+        if not fields.has(parameter):
+            continue
+        value = fields.values[parameter]
+        if not isinstance(value, expected):
+            raise ProtocolError(f"the error reply: the field {parameter!r} has the wrong type")
+        told[parameter] = escape(value) if isinstance(value, str) else value
+    return kind(**told)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""The broker's end: where it is, and whether who answers there may be believed.
+
+Anyone may bind an abstract name that is free, so the server's uid is checked before one byte is
+sent. The kernel says the uid of who called listen(2): root for a socket unit of systemd.
+"""
+
+import os
+import socket
+import struct
+from errno import EAGAIN, ECONNREFUSED, ENOENT
+
+from fdbrokerd import channel
+from fdbrokerd.errors import NoAnswer, Unreachable, UsageError, WrongServer
+
+DEFAULT_ADDRESSES = ("/run/fdbrokerd/io.fdbroker", "@fdbrokerd")
+"""Tried in this order: nobody but root can put something in the way of the path."""
+
+ADDRESS_VARIABLE = "FDBROKER_SOCKET"
+SERVER_UID_VARIABLE = "FDBROKER_SERVER_UID"
+
+_NOBODY_THERE = frozenset({ENOENT, ECONNREFUSED})
+
+_CREDENTIALS = struct.Struct("iII")
+
+
+def connect(
+    address: str | None, timeout_seconds: float | None, server_uid: int | None
+) -> socket.socket:
+    """Return a connection to a broker that may be believed; blocks.
+
+    Without an address: FDBROKER_SOCKET, or the first default where somebody listens. Raises
+    Unreachable, WrongServer, NoAnswer (the broker does not accept) or UsageError.
+    """
+    address = address or os.environ.get(ADDRESS_VARIABLE)
+    trusted = {0, os.geteuid(), _told_uid() if server_uid is None else server_uid}
+    addresses = (address,) if address else DEFAULT_ADDRESSES
+    for candidate in addresses:
+        try:
+            connection = _connect(candidate, timeout_seconds)
+        except Unreachable as error:
+            if len(addresses) == 1 or _errno(error) not in _NOBODY_THERE:
+                raise
+            continue
+        try:
+            _check(connection, candidate, trusted)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    raise Unreachable(f"no broker at {' or '.join(addresses)}")
+
+
+def _connect(address: str, timeout_seconds: float | None) -> socket.socket:
+    # An inherited connection was made by whoever made it; only a new one is ours to answer for.
+    if not address.startswith("fd:") and os.getuid() != os.geteuid():
+        raise Unreachable(
+            f"the real uid ({os.getuid()}) and the effective uid ({os.geteuid()}) differ, as in a "
+            "setuid program: the broker could not tell who asks, and would hang up"
+        )
+    try:
+        return channel.connect(address, timeout_seconds)
+    except Unreachable as error:
+        if _errno(error) == EAGAIN:  # SO_SNDTIMEO passed with the backlog full (unix(7))
+            raise NoAnswer(resource=address) from error
+        raise
+
+
+def _errno(error: Unreachable) -> int | None:
+    return getattr(error.__cause__, "errno", None)
+
+
+def _told_uid() -> int | None:
+    text = os.environ.get(SERVER_UID_VARIABLE, "")
+    if text and not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{SERVER_UID_VARIABLE} is not a uid: {text!r}")
+    return int(text) if text else None
+
+
+def _check(connection: socket.socket, address: str, trusted: set[int | None]) -> None:
+    body = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid = _CREDENTIALS.unpack(body)[1]
+    if uid not in trusted:
+        raise WrongServer(
+            f"who answers at {address} has uid {uid}: neither root, nor the own uid, "
+            f"nor one that {SERVER_UID_VARIABLE} names"
+        )
