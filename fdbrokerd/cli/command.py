@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""The command after `--`: found before anything is asked for, then become."""
+
+import os
+import signal
+import stat
+
+from fdbrokerd.errors import EX_CANNOT_RUN, EX_NOT_FOUND, Error
+
+
+class NotFound(Error):
+    """There is no such program."""
+
+    exit_status = EX_NOT_FOUND
+
+
+class CannotRun(Error):
+    """There is one, and it cannot be run."""
+
+    exit_status = EX_CANNOT_RUN
+
+
+def find(name: str) -> str:
+    """Return the path of a program, as execvp(3) finds it. Raises NotFound or CannotRun."""
+    search = "" if "/" in name else os.environ.get("PATH", os.defpath)
+    there = False
+    for directory in search.split(os.pathsep):
+        path = os.path.join(directory, name)
+        try:
+            regular = stat.S_ISREG(os.stat(path).st_mode)
+        except (OSError, ValueError):
+            continue
+        if regular and os.access(path, os.X_OK):
+            return path
+        there = True
+    if there:
+        raise CannotRun(f"{name}: cannot be executed")
+    raise NotFound(f"{name}: not found")
+
+
+def become(path: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """Replace this process by a program; returns never. Raises CannotRun or NotFound."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and exec keeps that
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execve(path, arguments, environment)  # noqa: S606 (no shell is the point)
+    except FileNotFoundError as error:  # the interpreter of a script
+        raise NotFound(f"{path}: {os.strerror(error.errno or 0)}") from error
+    except OSError as error:
+        raise CannotRun(f"{path}: {os.strerror(error.errno or 0)}") from error
+
+
+def die_by(number: int) -> None:
+    """End as a signal ends a process, so that the caller's shell sees it."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)

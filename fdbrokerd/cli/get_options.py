@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""The command line of fdbroker-get, and what it means."""
+
+from __future__ import annotations
+
+from fdbrokerd.cli.options import CommandLine
+from fdbrokerd.cli.place import Place, place_of
+from fdbrokerd.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fdbrokerd.cli.options import Takes
+
+_TABLE: Mapping[str, Takes] = {
+    "fd": "value",
+    "stdin": "perhaps",
+    "stdout": "perhaps",
+    "stdio": "perhaps",
+    "env": "value",
+    "replace": "value",
+    "listen": "nothing",
+    "resource": "value",
+    "force": "nothing",
+    "socket": "value",
+    "timeout": "value",
+    "server-uid": "value",
+    "quiet": "nothing",
+    "error-status": "value",
+    "json": "nothing",
+    "help": "nothing",
+    "version": "nothing",
+}
+_SHORT = "I=replace r=resource q=quiet E=error-status h=help"
+
+
+class Request:
+    """One resource to get, and where its descriptors go."""
+
+    __slots__ = ("arguments", "places", "resource")
+
+    def __init__(self, resource: str, arguments: dict[str, str], places: list[Place]) -> None:
+        self.resource = resource
+        self.arguments = arguments
+        self.places = places
+
+
+class GetOptions:
+    """What one call of fdbroker-get asks for."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        """Parse and check what can be checked before anybody is asked. Raises UsageError."""
+        line = CommandLine(arguments, _TABLE, _SHORT)
+        given = dict(line.options)
+        self.help = "help" in given
+        self.version = "version" in given
+        self.quiet = "quiet" in given
+        self.force = "force" in given
+        self.json = "json" in given
+        self.address = given.get("socket")
+        self.timeout_seconds = _seconds(given.get("timeout"))
+        self.server_uid = _number("--server-uid", given.get("server-uid"))
+        self.error_status = _number("-E", given.get("error-status"), 255)
+        self.command = line.command
+        self.requests: list[Request] = []
+        if self.help or self.version:
+            return
+        places = [place for option, value in line.options if (place := place_of(option, value))]
+        several = [value or "" for option, value in line.options if option == "resource"]
+        if several and (line.operands or places):
+            raise UsageError("-r says what and where: give no other resource or place beside it")
+        if several:
+            self.requests = [_request(text) for text in several]
+        else:
+            self.requests = [_operands(line.operands, places)]
+        self._check()
+
+    def _check(self) -> None:
+        if self.command is not None and not self.command:
+            raise UsageError("no command after --")
+        if self.command and self.json:
+            raise UsageError("--json and a command do not go together")
+        if not self.command and any(request.places for request in self.requests):
+            raise UsageError("a place for descriptors needs a command: -- CMD")
+        if not self.command and len(self.requests) > 1 and not self.json:
+            raise UsageError("several resources need a command: -- CMD")
+
+    @property
+    def placed(self) -> bool:
+        """Tell whether a place is named."""
+        return any(request.places for request in self.requests)
+
+
+def _operands(operands: list[str], places: list[Place]) -> Request:
+    """Return the request of `RESOURCE [ARG=VALUE…]`."""
+    if not operands:
+        raise UsageError("no resource")
+    return Request(operands[0], _arguments(operands[1:]), places)
+
+
+def _request(text: str) -> Request:
+    """Return the request of `-r PLACE=RESOURCE[,arg=value…]`."""
+    where, equals, what = text.partition("=")
+    resource, *arguments = what.split(",")
+    if not equals or not where or not resource:
+        raise UsageError(f"-r {text}: give PLACE=RESOURCE[,ARG=VALUE...]")
+    return Request(resource, _arguments(arguments), [_place(where)])
+
+
+def _place(where: str) -> Place:
+    """Return the place of `-r`: a number, stdin, stdout, stdio, listen or a variable's name."""
+    word, colon, name = where.partition(":")
+    if word.isdigit():
+        place = place_of("fd", where)
+    elif word in {"stdin", "stdout", "stdio"}:
+        place = place_of(word, name if colon else None)
+    elif where == "listen":
+        place = place_of("listen", None)
+    else:
+        place = place_of("env", f"{word}={name}" if colon else word)
+    assert place is not None  # each of these options is a place
+    return place
+
+
+def _arguments(words: list[str]) -> dict[str, str]:
+    arguments: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"not an argument: {word!r}: give NAME=VALUE, and a command after --")
+        if name in arguments:
+            raise UsageError(f"argument {name} is given twice")
+        arguments[name] = value
+    return arguments
+
+
+def _seconds(text: str | None) -> float | None:
+    """Return a time; None for `infinity`. The default is the library's."""
+    from fdbrokerd.client.client import DEFAULT_TIMEOUT_SECONDS  # noqa: PLC0415
+
+    if text is None:
+        return DEFAULT_TIMEOUT_SECONDS
+    if text == "infinity":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < 1e9:  # not NaN either
+        raise UsageError(f"--timeout {text}: give seconds, or infinity")
+    return seconds
+
+
+def _number(option: str, text: str | None, most: int = 2**32 - 2) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= most):
+        raise UsageError(f"{option} {text}: give a number up to {most}")
+    return int(text)
