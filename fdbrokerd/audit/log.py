@@ -16,7 +16,7 @@ from fdbrokerd.fd import OwnedFd
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
 _FILE_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_FILE_MODE = 0o640
+_FILE_MODE = 0o600
 
 
 class AuditLog:
@@ -24,17 +24,11 @@ class AuditLog:
 
     def __init__(self, *, journal: bool, file: str | None, required: bool) -> None:
         """Open both. Raises OSError for a file that cannot be appended to."""
-        self.required = required
         self.lost = 0
         self._waiting: list[Record] = []
-        self._path = file
         self._file: OwnedFd | None = None
         self._journal: socket.socket | None = None
-        if file is not None:
-            self._file = OwnedFd(os.open(file, _FILE_FLAGS, _FILE_MODE))
-        if journal:
-            self._journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._journal.setblocking(False)
+        self.reopen(journal=journal, file=file, required=required)
 
     def add(self, record: Record) -> bool:
         """Keep a record for the next `flush`; tell whether it is the first one waiting."""
@@ -85,15 +79,18 @@ class AuditLog:
             if self.required or not absent:
                 self.lost += 1
 
-    def reopen(self) -> None:
-        """Open the file by its name again, after logrotate(8) has moved it. Raises OSError."""
-        self.flush()
-        if self._path is None:
-            return
-        file = OwnedFd(os.open(self._path, _FILE_FLAGS, _FILE_MODE))
-        if self._file is not None:
-            self._file.close()
-        self._file = file
+    def reopen(self, *, journal: bool, file: str | None, required: bool) -> None:
+        """Write there from now on; also to a file of the same name that logrotate(8) has moved.
+
+        Raises OSError, and then goes on writing where it did.
+        """
+        opened = None if file is None else OwnedFd(os.open(file, _FILE_FLAGS, _FILE_MODE))
+        self.close()
+        self._file = opened
+        self.required = required
+        if journal:
+            self._journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._journal.setblocking(False)
 
     def filenos(self) -> list[int]:
         """Return the numbers of both, for who must not close them when it detaches."""
@@ -107,3 +104,4 @@ class AuditLog:
             self._file.close()
         if self._journal is not None:
             self._journal.close()
+        self._file = self._journal = None

@@ -5,26 +5,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from fdbrokerd.cli import private, service
-from fdbrokerd.errors import EX_USAGE, Error, UsageError
+from fdbrokerd.cli.parser import Parser
+from fdbrokerd.errors import Error, UsageError
 from fdbrokerd.rules.settings import PATH
 from fdbrokerd.version import __version__
 
 PID_FILE = "/run/fdbrokerd/fdbrokerd.pid"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Exits for a wrong command line as every program here does, without a help dump."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and exit with EX_USAGE."""
-        self.exit(EX_USAGE, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="fdbrokerd",
         description="Hand file descriptors to the processes that a rule allows.",
         epilog="Without an option it serves in the foreground, under systemd with Type=notify.",
@@ -54,7 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _check(options)
-        os.umask(0o077)
         if options.run:
             return private.run(options.command)
         return service.run(options.config, options.pid_file or PID_FILE, detach=options.daemonize)

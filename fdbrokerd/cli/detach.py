@@ -14,6 +14,7 @@ from fdbrokerd.errors import EX_OSERR, Error
 from fdbrokerd.fd import OwnedFd
 
 UMASK = 0o077
+"""The daemon's own files are nobody else's; what it makes for peers gets its mode by name."""
 
 
 class AlreadyRunning(Error):

@@ -21,7 +21,7 @@ from fdbrokerd.opener.child import serve
 from fdbrokerd.rules.builtin import private
 from fdbrokerd.rules.settings import Settings
 from fdbrokerd.server import Server
-from fdbrokerd.server.server import Loaded
+from fdbrokerd.server.loaded import Loaded
 from fdbrokerd.systemd import Notifier
 
 SOCKET_VARIABLE = "FDBROKER_SOCKET"

@@ -11,15 +11,15 @@ from functools import partial
 from fdbrokerd import openat2
 from fdbrokerd.asked import InForce
 from fdbrokerd.audit import AuditLog
-from fdbrokerd.cli.detach import detached
+from fdbrokerd.cli.detach import UMASK, detached
 from fdbrokerd.cli.doors import Doors, doors
-from fdbrokerd.errors import EX_OSERR, ConfigurationError, Error
+from fdbrokerd.errors import EX_OSERR, Error
 from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
 from fdbrokerd.rules import loader
-from fdbrokerd.rules.settings import PATH, Settings, load_settings
+from fdbrokerd.rules.settings import Settings, load_named_settings
 from fdbrokerd.server import Server
-from fdbrokerd.server.server import Load, Loaded
+from fdbrokerd.server.loaded import Load, Loaded
 from fdbrokerd.systemd import Notifier, passed_descriptors
 
 
@@ -34,6 +34,7 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
 
     What can be wrong is found before it detaches, while somebody reads what is said.
     """
+    os.umask(UMASK)
     passed = passed_descriptors(os.environ)
     openat2.prove()
     load = partial(load_files, config)
@@ -52,16 +53,8 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
 
 
 def load_files(config: str | None) -> Loaded:
-    """Read settings and rules. Raises ConfigurationError.
-
-    Without --config the settings file may be missing; one that was named must be there.
-    """
-    try:
-        settings = load_settings(config or PATH)
-    except FileNotFoundError as error:
-        if config is not None:
-            raise ConfigurationError("there is no such file", config) from error
-        settings = Settings.default()
+    """Read settings and rules. Raises ConfigurationError."""
+    settings = load_named_settings(config)
     ruleset = loader.load(settings.rules_dirs)
     settings.check_resources(ruleset)
     return Loaded(settings, InForce(ruleset, settings.admins))

@@ -7,11 +7,9 @@ import socket
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from time import CLOCK_BOOTTIME, CLOCK_REALTIME, clock_gettime, clock_gettime_ns
 
-from fdbrokerd.asked import InForce
 from fdbrokerd.audit import AuditLog
 from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
@@ -22,27 +20,15 @@ from fdbrokerd.leases import Leases
 from fdbrokerd.messages import Call
 from fdbrokerd.opener import Pool, Zygote
 from fdbrokerd.peer import NoIdentity, identify, process_of
-from fdbrokerd.rules.settings import Settings
 from fdbrokerd.server.guests import Guests
 from fdbrokerd.server.listener import Listener
+from fdbrokerd.server.loaded import Load, Loaded
 from fdbrokerd.server.turns import Turns
 from fdbrokerd.systemd import Notifier
 from fdbrokerd.version import __version__
 
 STOP_SECONDS = 5.0
 """For requests in hand, when the end has been asked for. An opener's deadline is 2."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What was read from files, at start and at each reload."""
-
-    settings: Settings
-    in_force: InForce
-
-
-Load = Callable[[], Loaded]
-"""Reads everything again. Raises ConfigurationError."""
 
 
 class Server:
@@ -64,7 +50,7 @@ class Server:
         self._started_usec = self._loaded_usec = _now_usec()
         self._generation = 1
         self._problem: str | None = None
-        self._limits = loaded.settings.limits
+        self._settings = loaded.settings
         self._turns = Turns(loop.call_soon)
         self._guests = Guests()
         self._listeners: list[Listener] = []
@@ -102,9 +88,10 @@ class Server:
         self, connected: socket.socket, scope: tuple[str, ...] | None, *, check_writer: bool
     ) -> None:
         peer = identify(connected)
-        self._guests.check(peer, self._limits)
+        limits = self._settings.limits
+        self._guests.check(peer, limits)
         caller = Caller(peer, partial(process_of, connected, peer), scope)
-        patience = Patience(self._limits.message_seconds, self._limits.reply_seconds)
+        patience = Patience(limits.message_seconds, limits.reply_seconds)
         connection = Connection(
             connected, caller, self, self._loop, patience, check_writer=check_writer
         )
@@ -169,24 +156,24 @@ class Server:
         """Put what the files say now in force, all of it or nothing. Raises ReloadFailed."""
         self._notifier.reloading()
         try:
-            loaded = self._load()
-            self._log.reopen()
+            self._adopt(self._load())
+            self._problem = None
         except (ConfigurationError, OSError) as error:
             self._problem = str(error)
-            where = (
-                error if isinstance(error, ConfigurationError) else ConfigurationError(str(error))
-            )
-            raise ReloadFailed(
-                file=where.file, line=where.line, column=where.column, message=where.message
-            ) from error
-        else:
-            self._broker.in_force = loaded.in_force
-            self._limits = loaded.settings.limits
-            self._generation += 1
-            self._loaded_usec = _now_usec()
-            self._problem = None
+            raise ReloadFailed.of(error) from error
         finally:
             self._notifier.ready(self._summary())
+
+    def _adopt(self, loaded: Loaded) -> None:
+        """Put what was read in force; what can fail comes first."""
+        if loaded.settings.listen != self._settings.listen:
+            raise ConfigurationError("`listen` has changed, and that needs a restart")
+        audit = loaded.settings.audit
+        self._log.reopen(journal=audit.journal, file=audit.file, required=audit.required)
+        self._broker.in_force = loaded.in_force
+        self._settings = loaded.settings
+        self._generation += 1
+        self._loaded_usec = _now_usec()
 
     def write_soon(self) -> None:
         """Have the records that wait written at the end of the loop's turn."""
@@ -201,6 +188,8 @@ class Server:
         SIGHUP by which it will be told to reload.
         """
         self._stop = stop
+        if not self._listeners and not self._guests:
+            return  # they have ended before we began
         for listener in self._listeners:
             listener.start()
         self._notifier.ready(self._summary())
