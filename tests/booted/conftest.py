@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Booted machines for the tests; skipped where there can be none, which in CI is a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from .boot import NAMESPACES
+from .machine import Machine
+from .project import install
+from .service import SOCKET, UNIT, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def tree() -> Path:
+    """Return the Debian 13 tree that tools/make-tree made."""
+    _need_root_and_tools()
+    trees = os.environ.get("FDBROKER_TREES") or "/var/tmp/fdbrokerd-trees"
+    tree = Path(os.environ.get("FDBROKER_TREE") or f"{trees}/trixie")
+    if not (tree / ".fdbrokerd-tree").exists():
+        _cannot(f"there is no tree at {tree}: run tools/make-tree")
+    return tree
+
+
+@pytest.fixture(scope="session")
+def machine(tree: Path) -> Iterator[Machine]:
+    """Return Debian 13 with the project installed and nothing of it started; all tests share it."""
+    with Machine(tree) as machine:
+        install(machine)
+        yield machine
+
+
+@pytest.fixture
+def sockets(machine: Machine) -> Iterator[Machine]:
+    """Return the machine with the sockets listening and the service not running."""
+    machine.systemctl("start", SOCKET)
+    yield machine
+    restore(machine)
+
+
+@pytest.fixture
+def service(sockets: Machine) -> Machine:
+    """Return the machine with the service running."""
+    sockets.systemctl("start", UNIT)
+    return sockets
+
+
+@pytest.fixture(scope="session")
+def old_machine() -> Iterator[Machine]:
+    """Return this system's own systemd, with this interpreter's packages where they fit."""
+    _need_root_and_tools()
+    if not Path("/usr/lib/systemd/systemd").exists():
+        _cannot("this system has no systemd of its own")
+    with Machine("/", site=_site()) as machine:
+        install(machine)
+        yield machine
+
+
+def _site() -> Path:
+    """Return our packages: Debian 12 has no msgspec, and ours fits one version of Python only."""
+    script = "import sysconfig; print(sysconfig.get_python_version())"
+    system = subprocess.run(
+        ["/usr/bin/python3", "-Ic", script], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    ours = sysconfig.get_python_version()
+    if system != ours:
+        _cannot(f"the system's Python {system} does not fit the packages of this one, {ours}")
+    return Path(sysconfig.get_path("purelib"))
+
+
+def _need_root_and_tools() -> None:
+    if os.geteuid() != 0:
+        _cannot("booting a machine needs root")
+    for tool in ("unshare", "nsenter", "setpriv"):
+        if shutil.which(tool) is None:
+            _cannot(f"booting a machine needs {tool}")
+    namespaces = [f"--{option}" for option in NAMESPACES.values()]
+    attempt = subprocess.run(
+        ["unshare", *namespaces, "--fork", "true"], capture_output=True, text=True, check=False
+    )
+    if attempt.returncode != 0:
+        _cannot(f"booting a machine needs its own namespaces: {attempt.stderr.strip()}")
+
+
+def _cannot(reason: str) -> NoReturn:
+    if os.environ.get("FDBROKER_CI") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
