@@ -7,6 +7,7 @@ In CI (FDBROKER_CI=1) a skip is a failure: it would hide that a part is missing.
 import gc
 import os
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -20,10 +21,8 @@ def pytest_collection_finish() -> None:
 def _open_descriptors() -> dict[int, str]:
     table = {}
     for name in os.listdir("/proc/self/fd"):
-        try:
+        with suppress(FileNotFoundError):  # the listing's own descriptor
             table[int(name)] = os.readlink(f"/proc/self/fd/{name}")
-        except FileNotFoundError:
-            pass  # the listing's own descriptor
     return table
 
 
