@@ -13,7 +13,7 @@
 import os
 import stat
 from collections import deque
-from errno import EACCES, ELOOP, ENOENT, EXDEV
+from errno import EACCES, EISDIR, ELOOP, ENOENT, EXDEV
 
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.openat2 import (
@@ -55,7 +55,12 @@ def parent_of(root: int, path: str, *, links: bool, cross: bool) -> tuple[OwnedF
         if error.errno != ELOOP or not links:
             raise
         return _walk(root, path, cross=cross)
-    if links and _is_link(parent.fileno(), name):
+    try:
+        led_on = links and _is_link(parent.fileno(), name)
+    except BaseException:
+        parent.close()
+        raise
+    if led_on:
         parent.close()
         return _walk(root, path, cross=cross)
     return parent, name
@@ -80,6 +85,8 @@ def _walk(root: int, path: str, *, cross: bool) -> tuple[OwnedFd, str]:
                 continue
             if component == "..":
                 _back(way)
+                if not rest:
+                    raise OSError(EISDIR, "a link leads to a directory")
                 continue
             target = _target(way[-1].fileno(), component, cross=cross)
             if target is not None:
@@ -87,7 +94,7 @@ def _walk(root: int, path: str, *, cross: bool) -> tuple[OwnedFd, str]:
                 if links > MAX_LINKS:
                     raise OSError(ELOOP, "more links than the kernel follows")
                 if target.startswith("/"):
-                    raise OSError(EXDEV, f"the link {component} is absolute and leaves the root")
+                    raise OSError(EXDEV, f"the link {component!r} is absolute and leaves the root")
                 rest.extendleft(reversed(target.split("/")))
             elif rest:
                 way.append(openat2(way[-1].fileno(), component, _DIRECTORY, strict(cross=cross)))
@@ -119,9 +126,9 @@ def _target(directory: int, name: str, *, cross: bool) -> str | None:
         if not stat.S_ISLNK(status.st_mode):
             return None
         if status.st_uid not in {0, os.geteuid()}:
-            raise OSError(ELOOP, f"the link {name} belongs to uid {status.st_uid}")
+            raise OSError(ELOOP, f"the link {name!r} belongs to uid {status.st_uid}")
         if status.st_nlink != 1:
-            raise OSError(ELOOP, f"the link {name} has {status.st_nlink} names")
+            raise OSError(ELOOP, f"the link {name!r} has {status.st_nlink} names")
         return os.readlink("", dir_fd=entry.fileno())
 
 

@@ -71,7 +71,11 @@ def through_pipe(file: OwnedFd, *, writing: bool) -> Opened:
 
     Takes the file over. The peer never has the file itself: what it appended it cannot change.
     """
-    read_end, write_end = (OwnedFd(end) for end in os.pipe2(os.O_CLOEXEC))
+    try:
+        read_end, write_end = (OwnedFd(end) for end in os.pipe2(os.O_CLOEXEC))
+    except OSError:
+        file.close()
+        raise
     if writing:
         return Opened({"file": write_end}, afterwards=partial(_copy, read_end, file))
     return Opened({"file": read_end}, afterwards=partial(_copy, file, write_end))

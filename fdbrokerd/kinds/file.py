@@ -137,7 +137,7 @@ class File:
                 raise WouldBlock from error
             if error.errno == EAGAIN:  # a lease on the file (fcntl(2), F_SETLEASE)
                 raise Busy(resource=request.resource) from error
-            if error.errno == ENXIO:  # a FIFO without a reader, a socket without a listener
+            if error.errno == ENXIO and spec.type != "regular":  # nobody at the other end of it
                 raise Unavailable(resource=request.resource) from error
             raise
         if spec.deliver == "snapshot":
@@ -169,7 +169,8 @@ def _open(spec: FileSpec, path: str, peer: Peer, *, cross: bool) -> OwnedFd:
 
 def _root(values: Values) -> str:
     root = values.text("root") or "/"
-    if not root.startswith("/") or os.path.normpath(root) != root:
+    normal = os.path.normpath(root) == root and not root.startswith("//")  # which that leaves
+    if not root.startswith("/") or not normal or "\0" in root:
         raise KeyRefused("root", "must be an absolute path without '..', '//' or a '/' at its end")
     return root
 
@@ -181,8 +182,8 @@ def _path(values: Values, arguments: frozenset[str]) -> Template:
     if not text.startswith("/") and "root" not in values:
         raise KeyRefused("path", "must begin with '/', or say root")
     text = text.removeprefix("/")
-    if any(part in {"", ".", ".."} for part in text.split("/")):
-        raise KeyRefused("path", "holds an empty component, '.' or '..'")
+    if any(part in {"", ".", ".."} for part in text.split("/")) or "\0" in text:
+        raise KeyRefused("path", "holds an empty component, '.', '..' or a NUL")
     template = Template.of("path", text, arguments)
     if not template.fixed and "root" not in values:
         raise KeyRefused(

@@ -8,12 +8,13 @@ daemon reads strictly: a child has seen names and file systems that others made.
 import pickle
 import socket
 import struct
+import traceback
 from dataclasses import dataclass
 
 import msgspec
 
 from fdbrokerd.errors import CallError, OpenFailed, wire_errors
-from fdbrokerd.kinds import kind_of
+from fdbrokerd.kinds import WouldBlock, kind_of
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Request
 from fdbrokerd.opened import Opened
@@ -73,11 +74,20 @@ def serve(channel: socket.socket) -> None:
 
 
 def open_now(job: Job, *, may_wait: bool) -> Opened:
-    """Do a job in this process; raise CallError, with the system's reason as its cause."""
+    """Do a job in this process; raise CallError, with the system's reason as its cause.
+
+    A kind may be another package's, and what it raises of its own is a fault that the journal gets
+    with its traceback: the request fails like any other, with its record and its lease ended.
+    """
     try:
         return kind_of(job.kind).open(job.spec, job.request, job.peer, may_wait=may_wait)
+    except (CallError, WouldBlock):
+        raise
     except OSError as error:
         raise OpenFailed.of(job.request.resource, error.errno or 0) from error
+    except Exception as fault:
+        traceback.print_exc()
+        raise OpenFailed.of(job.request.resource, 0) from fault
 
 
 def reason(error: CallError) -> str:

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -50,15 +51,31 @@ class Pool:
         Raises LimitReached for a uid that has too many children, Busy where all are taken.
         """
         self._check(job)
-        try:
-            child = self._idle.pop() if self._idle else self._zygote.child()
-            child.channel.send(pack(job))
-        except (Error, OSError) as error:
-            raise Busy(resource=job.request.resource) from error
+        child = self._begun(job)
         work = _Work(child, job, done)
         work.deadline = self._loop.call_later(DEADLINE_SECONDS, self._late, work)
         self._opening.add(work)
         self._loop.add_reader(child.channel, self._answered, work)
+
+    def _begun(self, job: Job) -> Child:
+        """Return a child that has the job: an idle one, unless that was killed, or a new one."""
+        data = pack(job)
+        while self._idle:
+            child = self._idle.pop()
+            with suppress(OSError):
+                child.channel.send(data)
+                return child
+            child.close()
+        try:
+            child = self._zygote.child()
+        except Error as error:
+            raise Busy(resource=job.request.resource) from error
+        try:
+            child.channel.send(data)
+        except OSError as error:
+            child.close()
+            raise Busy(resource=job.request.resource) from error
+        return child
 
     def _check(self, job: Job) -> None:
         uid = job.peer.uid
@@ -78,7 +95,7 @@ class Pool:
         try:
             data, received, truncated = receive_reply(work.child.channel)
             answer, error = unpack(data)
-        except (OSError, msgspec.DecodeError, KeyError, TypeError) as fault:
+        except (OSError, msgspec.DecodeError, ValueError, KeyError, TypeError) as fault:
             close_all(received)
             work.child.kill()
             self._await_end(work, self._given_up)

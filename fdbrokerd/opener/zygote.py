@@ -15,8 +15,11 @@ import signal
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import NoReturn
 
 from fdbrokerd.errors import Error
 from fdbrokerd.fd import OwnedFd
@@ -60,9 +63,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
         if os.fork() == 0:
-            _become(theirs, b"fdbrokerd-zygote", parent)
-            _fork_for(theirs, serve)
-            os._exit(0)
+            _live(theirs, b"fdbrokerd-zygote", parent, partial(_fork_for, theirs, serve))
         theirs.close()
         self._channel = ours
 
@@ -92,6 +93,23 @@ class Zygote:
     def close(self) -> None:
         """Let it end."""
         self._channel.close()
+
+
+def _live(keep: socket.socket, name: bytes, parent: int, work: Callable[[], object]) -> NoReturn:
+    """Be a process of its own for the rest of its life.
+
+    Nothing that is raised may leave: the frames above are the daemon's, and a fork that unwound
+    them would clean up in its name.
+    """
+    status = 1
+    try:
+        _become(keep, name, parent)
+        work()
+        status = 0
+    except BaseException:  # noqa: BLE001 (see above)
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 def _become(keep: socket.socket, name: bytes, parent: int) -> None:
@@ -124,9 +142,7 @@ def _fork_for(channel: socket.socket, serve: Serve) -> None:
         except OSError:
             pid = -1
         if pid == 0:
-            _become(theirs, b"fdbrokerd-open", zygote)
-            serve(theirs)
-            os._exit(0)
+            _live(theirs, b"fdbrokerd-open", zygote, partial(serve, theirs))
         theirs.close()
         with ours:
             _hand_over(channel, pid, ours)
@@ -136,7 +152,12 @@ def _hand_over(channel: socket.socket, pid: int, ours: socket.socket) -> None:
     if pid < 0:
         channel.send(_PID.pack(pid))
         return
-    with OwnedFd(os.pidfd_open(pid)) as pidfd:
+    try:
+        process = OwnedFd(os.pidfd_open(pid))
+    except OSError:  # it has ended already, and nobody keeps it for us
+        channel.send(_PID.pack(-1))
+        return
+    with process as pidfd:
         numbers = struct.pack("2i", ours.fileno(), pidfd.fileno())
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)
         channel.sendmsg([_PID.pack(pid)], [rights])
