@@ -28,6 +28,7 @@ class AuditLog:
         self._waiting: list[Record] = []
         self._file: OwnedFd | None = None
         self._journal: socket.socket | None = None
+        self._torn = False
         self.reopen(journal=journal, file=file, required=required)
 
     def add(self, record: Record) -> bool:
@@ -56,15 +57,21 @@ class AuditLog:
                 self._send(self._journal, datagram(record.fields(each)))
 
     def _append(self, data: bytes, records: int) -> None:
-        """Append to the file. After a short write (a full disk) the torn line is ended."""
+        """Append to the file.
+
+        A short write (a full disk) tears a line. Its end would not fit either, so it is ended by
+        the next write that succeeds.
+        """
         assert self._file is not None
+        if self._torn:
+            data = b"\n" + data
         try:
             written = os.write(self._file.fileno(), data)
-            if written < len(data):
-                self.lost += data[written:].count(b"\n")
-                os.write(self._file.fileno(), b"\n")
         except OSError:
             self.lost += records
+            return
+        self.lost += data[written:].count(b"\n")
+        self._torn = not data[:written].endswith(b"\n")
 
     def _send(self, journal: socket.socket, data: bytes) -> None:
         """Send to the journal; unconnected, so that a journald that was started again gets it.
@@ -87,6 +94,7 @@ class AuditLog:
         opened = None if file is None else OwnedFd(os.open(file, _FILE_FLAGS, _FILE_MODE))
         self.close()
         self._file = opened
+        self._torn = False
         self.required = required
         if journal:
             self._journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)

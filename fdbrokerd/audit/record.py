@@ -77,9 +77,8 @@ class Record:
     def message(self) -> str:
         """Return a sentence for a person; what a peer wrote is in it only as a plain name."""
         who = "somebody" if self.peer is None else f"uid {self.peer.uid} (pid {self.peer.pid})"
-        what = self.method.rpartition(".")[2] if self.method.isascii() else ""
-        name = self.resource if RESOURCE_NAME.fullmatch(self.resource) else ""
-        told = " ".join(part for part in (what, name) if part)
+        words = (self.method.rpartition(".")[2], self.resource)
+        told = " ".join(word for word in words if RESOURCE_NAME.fullmatch(word))
         reason = f": {self.detail}" if self.detail else ""
         return f"{self.outcome.capitalize()} {told} for {who}{reason}".replace("  ", " ")
 
