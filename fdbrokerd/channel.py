@@ -7,6 +7,7 @@ inheritable (gh-107898).
 
 import os
 import socket
+import stat
 import struct
 import sys
 from errno import EBADF, ENOPROTOOPT
@@ -94,10 +95,15 @@ def parse_address(text: str) -> str | bytes:
 
     An abstract name is passed at its exact length: padded with NULs it would be another one.
     """
-    if text.startswith("@") and 1 < len(text) <= 107:
-        return b"\0" + text[1:].encode()
-    if text.startswith("/") and len(text) <= 107:
-        return text
+    try:
+        name = text.encode()
+    except UnicodeEncodeError:
+        name = b""
+    if len(name) <= 107 and b"\0" not in name:
+        if name.startswith(b"@") and len(name) > 1:
+            return b"\0" + name[1:]
+        if name.startswith(b"/"):
+            return text
     raise UsageError(
         f"not an address: {text!r}: give @NAME or an absolute path of at most 107 bytes"
     )
@@ -169,14 +175,18 @@ def listen(address: str, mode: int) -> socket.socket:
 
 
 def _bind_path(listener: socket.socket, path: str, mode: int) -> None:
-    """Bind with the umask that gives the mode at once: a chmod afterwards would leave a gap."""
+    """Bind with the umask that gives the mode at once: a chmod afterwards would leave a gap.
+
+    What is no socket refuses connections too, and is never removed.
+    """
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     with probe:
         probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                os.unlink(path)
         except OSError:
             pass  # nothing there, or a full backlog of a live one: bind(2) says so
     before = os.umask(0o777 & ~mode)

@@ -7,7 +7,7 @@ without the RESOLVE_ flags every promise about paths would be gone. `prove` is c
 
 import ctypes
 import os
-from errno import EAGAIN, EXDEV
+from errno import EAGAIN, EINVAL, EXDEV
 
 from fdbrokerd.errors import Error
 from fdbrokerd.fd import OwnedFd
@@ -53,6 +53,8 @@ def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) 
     """
     how = _How(flags | os.O_CLOEXEC, mode, resolve)
     name = os.fsencode(path)
+    if b"\0" in name:
+        raise OSError(EINVAL, "a path with a NUL")  # C would end it there
     error = EAGAIN
     tries = TRIES
     while error == EAGAIN and tries:

@@ -55,7 +55,7 @@ class Decoder:
         Raises MessageTooLong or ProtocolError.
         """
         *ended, rest = data.split(END)
-        last = len(ended) - (0 if rest else 1)
+        last = max(len(ended) - (0 if rest else 1), 0)
         for index, part in enumerate((*ended, rest)):
             if index == last:
                 self._attach(descriptors)
