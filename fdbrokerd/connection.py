@@ -136,9 +136,9 @@ class Connection:
         if self._decoder.waiting > waiting:
             self._clear_deadline()  # what has begun now is another message
             self._owner.ready(self)
-        self._watch_message()
         if self._decoder.waiting > MAX_CALLS_WAITING:
             self._read(on=False)
+        self._watch_message()
 
     def _at_end(self) -> None:
         """Go when all that was asked is answered: a peer may shut down its sending half first."""
@@ -169,6 +169,7 @@ class Connection:
             self._owner.broken(self)
         if self._busy and not self.is_closed:
             self._read(on=False)
+            self._watch_message()
 
     def _silence(self, answer: Answer) -> None:
         """Answer nothing, as a call that says `oneway` wants it."""
@@ -241,8 +242,8 @@ class Connection:
 
     def finish(self) -> None:
         """Answer what has arrived, then close: the server stops."""
-        if not self._ending and self._reading:
-            self.on_readable()
+        if not self._ending:
+            self.on_readable()  # also while a reply waits: what has arrived was asked in time
         if self.is_closed:
             return
         self._ending = True
@@ -251,10 +252,13 @@ class Connection:
             self.close()
 
     def _watch_message(self) -> None:
-        """Give a message that has begun its time; the answer's own time goes first."""
+        """Give a message that has begun its time; the answer's own time goes first.
+
+        While nothing is read the peer is not the one who is slow.
+        """
         if self._unsent is not None:
             return
-        if not self._decoder.partial:
+        if not (self._decoder.partial and self._reading):
             self._clear_deadline()
         elif self._deadline is None:
             self._set_deadline(self._patience.message, "half a message and then silence")

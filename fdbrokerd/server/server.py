@@ -13,6 +13,7 @@ from time import CLOCK_BOOTTIME, CLOCK_REALTIME, clock_gettime, clock_gettime_ns
 from fdbrokerd.audit import AuditLog
 from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
+from fdbrokerd.channel import harden
 from fdbrokerd.connection import Connection, Patience
 from fdbrokerd.errors import ConfigurationError, ReloadFailed
 from fdbrokerd.exchange import Caller, Reply
@@ -72,6 +73,7 @@ class Server:
     def serve(self, connected: socket.socket) -> None:
         """Serve a socket that was inherited connected. Raises NoIdentity."""
         connected.setblocking(False)
+        harden(connected)
         self._welcome(connected, None, check_writer=False)
 
     def _accepted(self, connected: socket.socket, listener: Listener) -> None:
