@@ -6,6 +6,7 @@ environment: they are for this process, not for what it starts.
 """
 
 import os
+import re
 import socket
 from collections.abc import MutableMapping
 from time import CLOCK_MONOTONIC, clock_gettime_ns
@@ -19,6 +20,8 @@ FIRST_DESCRIPTOR = 3
 
 MAX_PASSED = 4096
 """More than systemd's own limit on stored descriptors makes sense of."""
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class NotPassed(Error):
@@ -46,19 +49,22 @@ def passed_descriptors(environment: MutableMapping[str, str]) -> list[Passed]:
     }
     if taken["LISTEN_PID"] != str(os.getpid()) or not taken["LISTEN_FDS"]:
         return []
-    if not taken["LISTEN_FDS"].isdigit() or int(taken["LISTEN_FDS"]) > MAX_PASSED:
+    if not _NUMBER.fullmatch(taken["LISTEN_FDS"]) or int(taken["LISTEN_FDS"]) > MAX_PASSED:
         raise NotPassed(f"LISTEN_FDS is {taken['LISTEN_FDS']!r}")
     count = int(taken["LISTEN_FDS"])
-    names = taken["LISTEN_FDNAMES"].split(":") if taken["LISTEN_FDNAMES"] else []
-    passed = []
-    for index in range(count):
-        number = FIRST_DESCRIPTOR + index
+    numbers = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + count)
+    for number in numbers:  # all of them are there before one is owned
         try:
             os.set_inheritable(number, False)
         except OSError as error:
             raise NotPassed(f"LISTEN_FDS={count}, and descriptor {number} is not open") from error
-        passed.append(Passed(names[index] if index < len(names) else "", OwnedFd(number)))
-    return passed
+    names = taken["LISTEN_FDNAMES"].split(":") if taken["LISTEN_FDNAMES"] else []
+    return [
+        Passed(name, OwnedFd(number))
+        for name, number in zip(
+            (*names[:count], *[""] * (count - len(names))), numbers, strict=True
+        )
+    ]
 
 
 class Notifier:
@@ -118,9 +124,9 @@ def _watchdog_seconds(environment: MutableMapping[str, str]) -> float | None:
     """Return how often the manager wants to hear of us (sd_watchdog_enabled(3))."""
     microseconds = environment.pop("WATCHDOG_USEC", "")
     process = environment.pop("WATCHDOG_PID", "")
-    if not microseconds.isdigit() or (process and process != str(os.getpid())):
+    if not _NUMBER.fullmatch(microseconds) or (process and process != str(os.getpid())):
         return None
-    return int(microseconds) / 1_000_000
+    return int(microseconds) / 1_000_000 or None  # zero is no interval
 
 
 def is_listener(sock: socket.socket) -> bool:

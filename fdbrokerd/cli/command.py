@@ -20,18 +20,21 @@ class CannotRun(Error):
     exit_status = EX_CANNOT_RUN
 
 
-def find(name: str) -> str:
-    """Return the path of a program, as execvp(3) finds it. Raises NotFound or CannotRun."""
-    search = "" if "/" in name else os.environ.get("PATH", os.defpath)
+def find(name: str, path: str | None = None) -> str:
+    """Return the path of a program, as execvp(3) finds it. Raises NotFound or CannotRun.
+
+    `path` is searched instead of PATH.
+    """
+    search = "" if "/" in name else path or os.environ.get("PATH", os.defpath)
     there = False
     for directory in search.split(os.pathsep):
-        path = os.path.join(directory, name)
+        program = os.path.join(directory, name)
         try:
-            regular = stat.S_ISREG(os.stat(path).st_mode)
+            regular = stat.S_ISREG(os.stat(program).st_mode)
         except (OSError, ValueError):
             continue
-        if regular and os.access(path, os.X_OK):
-            return path
+        if regular and os.access(program, os.X_OK):
+            return program
         there = True
     if there:
         raise CannotRun(f"{name}: cannot be executed")

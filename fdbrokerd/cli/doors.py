@@ -79,11 +79,22 @@ def _adopt(
             raise CannotListen(f"what was passed as {each.name!r} is no socket") from error
         if is_listener(sock):
             listening.append(sock)
-        elif each.name == CONNECTED_NAME and sock.family == socket.AF_UNIX:
+        elif each.name == CONNECTED_NAME and _is_connected(sock):
             connected.append(sock)
         else:
             raise CannotListen(f"what was passed as {each.name!r} is no listening Unix socket")
     return listening, connected
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    """Tell whether a socket is a connected AF_UNIX stream socket."""
+    if (sock.family, sock.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
+        return False
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _bind(listener: Listener, stack: ExitStack) -> socket.socket:

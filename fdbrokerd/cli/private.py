@@ -4,7 +4,6 @@
 import asyncio
 import os
 import secrets
-import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,8 @@ from contextlib import closing
 from fdbrokerd import channel, openat2
 from fdbrokerd.asked import InForce
 from fdbrokerd.audit import AuditLog
+from fdbrokerd.cli.command import CannotRun, find
 from fdbrokerd.cli.service import new_loop
-from fdbrokerd.errors import EX_CANNOT_RUN, EX_NOT_FOUND, Error
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
@@ -32,18 +31,6 @@ _OURS = (signal.SIGINT, signal.SIGQUIT)
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 _MODE = 0o600
-
-
-class CannotRun(Error):
-    """The command is there and cannot be run."""
-
-    exit_status = EX_CANNOT_RUN
-
-
-class NotFound(Error):
-    """There is no such command."""
-
-    exit_status = EX_NOT_FOUND
 
 
 def run(command: Sequence[str]) -> int:
@@ -71,9 +58,14 @@ async def _beside(
     stop = asyncio.Event()
     for number in _OURS:
         loop.add_signal_handler(number, lambda: None)
-    pid = _start(command, environment)
-    for number in _FORWARDED:
-        loop.add_signal_handler(number, os.kill, pid, number)
+    # What comes while there is nobody to forward it to must wait, not end us and leave CMD alone.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
+    try:
+        pid = _start(command, environment)
+        for number in _FORWARDED:
+            loop.add_signal_handler(number, os.kill, pid, number)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with OwnedFd(os.pidfd_open(pid)) as pidfd:
         loop.add_reader(pidfd.fileno(), stop.set)
         await server.run(stop)
@@ -88,11 +80,12 @@ def _status(pid: int) -> int:
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Start the command, its signals as they were before Python changed them; return its pid."""
+    """Start the command with its signals as they are without Python; return its pid.
+
+    Raises NotFound or CannotRun.
+    """
     changed = [*_OURS, *_FORWARDED, signal.SIGPIPE, signal.SIGXFSZ]
-    path = shutil.which(command[0], path=environment.get("PATH"))
-    if path is None:
-        raise NotFound(f"{command[0]}: not found")
+    path = find(command[0], environment["PATH"])
     try:
         return os.posix_spawn(path, [*command], environment, setsigdef=changed, setsigmask=[])
     except OSError as error:

@@ -35,6 +35,8 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
     What can be wrong is found before it detaches, while somebody reads what is said.
     """
     os.umask(UMASK)
+    if detach:  # which changes to /
+        config, pid_file = config and os.path.abspath(config), os.path.abspath(pid_file)
     passed = passed_descriptors(os.environ)
     openat2.prove()
     load = partial(load_files, config)
