@@ -91,14 +91,17 @@ class AuditLog:
 
         Raises OSError, and then goes on writing where it did.
         """
-        opened = None if file is None else OwnedFd(os.open(file, _FILE_FLAGS, _FILE_MODE))
+        to_journal = _journal_socket() if journal else None
+        try:
+            opened = None if file is None else OwnedFd(os.open(file, _FILE_FLAGS, _FILE_MODE))
+        except OSError:
+            if to_journal is not None:
+                to_journal.close()
+            raise
         self.close()
-        self._file = opened
+        self._file, self._journal = opened, to_journal
         self._torn = False
         self.required = required
-        if journal:
-            self._journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._journal.setblocking(False)
 
     def filenos(self) -> list[int]:
         """Return the numbers of both, for who must not close them when it detaches."""
@@ -113,3 +116,9 @@ class AuditLog:
         if self._journal is not None:
             self._journal.close()
         self._file = self._journal = None
+
+
+def _journal_socket() -> socket.socket:
+    journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    journal.setblocking(False)
+    return journal

@@ -22,8 +22,6 @@ from fdbrokerd.opened import Opened
 MAX_JOB_BYTES = 128 * 1024
 """A resource, its arguments and a peer: a few KiB, and 64 arguments at the most."""
 
-MAX_ANSWER_BYTES = 64 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
