@@ -172,8 +172,8 @@ class Connection:
             self._watch_message()
 
     def _silence(self, answer: Answer) -> None:
-        """Answer nothing, as a call that says `oneway` wants it."""
-        answer.delivered()
+        """Answer nothing, as a call that says `oneway` wants it; then nothing is handed over."""
+        answer.delivered("the call wanted no answer" if answer.descriptors else "")
         self._next()
 
     def _reply(self, answer: Answer) -> None:

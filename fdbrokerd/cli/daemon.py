@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from fdbrokerd.cli import private, service
 from fdbrokerd.cli.parser import Parser
-from fdbrokerd.errors import Error, UsageError
+from fdbrokerd.errors import ConfigurationError, Error, UsageError
 from fdbrokerd.rules.settings import PATH
 from fdbrokerd.version import __version__
 
@@ -50,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return private.run(options.command)
         return service.run(options.config, options.pid_file or PID_FILE, detach=options.daemonize)
     except Error as error:
-        for line in str(error).splitlines():
-            print(f"fdbrokerd: {line}", file=sys.stderr)
+        mistakes = error.mistakes if isinstance(error, ConfigurationError) else (error,)
+        for mistake in mistakes:
+            print(f"fdbrokerd: {mistake}", file=sys.stderr)
         return error.exit_status
 
 

@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from fdbrokerd import trusted_path
@@ -238,6 +238,8 @@ def _limits(reading: Reading) -> Limits:
     section = reading.values.section("limits") or Values()
     given = {key.replace("-", "_"): section.number(key) for key in section}
     limits = Limits(**{name: number for name, number in given.items() if number is not None})
+    if "connections-per-uid" not in section:  # fewer in all are fewer for each
+        return replace(limits, connections_per_uid=min(limits.connections, MAX_CONNECTIONS_PER_UID))
     if limits.connections_per_uid > limits.connections:
         raise reading.wrong(
             f"{limits.connections_per_uid} is more than connections, {limits.connections}",

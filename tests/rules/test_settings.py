@@ -76,7 +76,10 @@ audit: {journal: false, file: /var/log/audit, required: true}
         ("admins: {user: no-such-1}", "s.yaml:2:16: user: there is no user"),
         ("limits: {connections: 0}", "s.yaml:2:23: connections: 0 is not from 1 to"),
         ("limits: {connections: 1e3}", "s.yaml:2:23: connections: '1e3' is not a decimal"),
-        ("limits: {connections: 5}", "s.yaml:2:9: connections-per-uid: 256 is more than"),
+        (
+            "limits: {connections: 5, connections-per-uid: 6}",
+            "s.yaml:2:47: connections-per-uid: 6 is more than",
+        ),
         ("limits: {reply-seconds: 61}", "s.yaml:2:25: reply-seconds: 61 is not from 1 to 60"),
         ("audit: {journal: yes}", "s.yaml:2:18: journal: must be true or false"),
         ("audit: {journal: 'true'}", "s.yaml:2:18: journal: must be true or false"),
@@ -88,10 +91,16 @@ def test_refused(text: str, said: str) -> None:
     assert mistake_in_settings(f"fdbroker: 1\n{text}\n")[0].startswith(said)
 
 
+def test_fewer_connections_in_all_are_fewer_for_each() -> None:
+    assert settings_of(
+        parse(b"fdbroker: 1\nlimits: {connections: 5}\n", "s.yaml")
+    ).limits == Limits(connections=5, connections_per_uid=5)
+
+
 def test_every_mistake_is_told() -> None:
     said = mistake_in_settings(
         "fdbroker: 1\nlisten: {address: x}\nadmins: {}\naudit: {file: y}\n"
-        "limits: {connections: 1}\n"
+        "limits: {connections: 1, connections-per-uid: 2}\n"
     )
     assert [one.split(":")[1] for one in said] == ["2", "3", "4", "5"]
 
