@@ -91,10 +91,9 @@ def test_refused(text: str, said: str) -> None:
     assert mistake_in_settings(f"fdbroker: 1\n{text}\n")[0].startswith(said)
 
 
-def test_fewer_connections_in_all_are_fewer_for_each() -> None:
-    assert settings_of(
-        parse(b"fdbroker: 1\nlimits: {connections: 5}\n", "s.yaml")
-    ).limits == Limits(connections=5, connections_per_uid=5)
+def test_fewer_connections_in_all_are_fewer_for_each(tmp_path: Path) -> None:
+    limits = load(tmp_path, "limits: {connections: 5}").limits
+    assert limits == Limits(connections=5, connections_per_uid=5)
 
 
 def test_every_mistake_is_told() -> None:
