@@ -3,7 +3,7 @@
 
     on_readable   receive, check who wrote it, frame
     turn          decode one message and have it answered (called when it is this uid's turn)
-    _reply        send, with the descriptors in one sendmsg(2)
+    _reply        send, by `outgoing`
 
 While a reply waits, for a child or for the peer to read, nothing more is read. Whatever breaks the
 protocol ends in `_hang_up`, with a record; a peer that leaves ends in `close`, without.
@@ -14,10 +14,11 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
-from fdbrokerd.channel import receive_call, send
+from fdbrokerd.channel import receive_call
 from fdbrokerd.errors import ProtocolError
 from fdbrokerd.exchange import Answer, Caller, Reply
 from fdbrokerd.messages import Call, decode
+from fdbrokerd.outgoing import Outgoing
 from fdbrokerd.wire import Decoder
 
 MAX_CALLS_WAITING = 64
@@ -69,11 +70,11 @@ class Connection:
         "_decoder",
         "_ending",
         "_loop",
+        "_outgoing",
         "_owner",
         "_patience",
         "_reading",
         "_socket",
-        "_unsent",
         "caller",
     )
 
@@ -95,7 +96,7 @@ class Connection:
         self._check_writer = check_writer
         self._decoder = Decoder()
         self._busy = False
-        self._unsent: tuple[memoryview, Answer] | None = None
+        self._outgoing = Outgoing(connected, loop, patience.reply, self)
         self._deadline: asyncio.TimerHandle | None = None
         self._ending = False
         self._reading = False
@@ -144,7 +145,7 @@ class Connection:
         """Go when all that was asked is answered: a peer may shut down its sending half first."""
         if self._decoder.partial:
             self._hang_up("the stream ends within a message")
-        elif self._busy or self._unsent or self._decoder.waiting:
+        elif self._busy or self._outgoing.busy or self._decoder.waiting:
             self._read(on=False)
             self._ending = True
         else:
@@ -152,7 +153,7 @@ class Connection:
 
     def turn(self) -> None:
         """Answer one call, if one waits and its predecessor is answered."""
-        if self._busy or self._unsent is not None or self.is_closed:
+        if self._busy or self._outgoing.busy or self.is_closed:
             return
         message = self._decoder.next()
         if message is None:
@@ -174,62 +175,28 @@ class Connection:
     def _silence(self, answer: Answer) -> None:
         """Answer nothing, as a call that says `oneway` wants it; then nothing is handed over."""
         answer.delivered("the call wanted no answer" if answer.descriptors else "")
-        self._next()
+        self.sent()
 
     def _reply(self, answer: Answer) -> None:
-        """Send an answer, or as much of it as the peer has room for."""
+        """Send an answer; `sent`, `gone` or `stuck` follows."""
         if self.is_closed:
             answer.delivered("the peer is gone")
             return
-        try:
-            sent = send(self._socket, answer.data, answer.descriptors)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            # EPERM: the peer refuses descriptors (SO_PASSRIGHTS=0). ETOOMANYREFS: too many are on
-            # their way. Nothing has left, so the peer can be told.
-            self._could_not(answer, error)
-            return
-        if sent == len(answer.data):
-            answer.delivered()
-            self._next()
-            return
-        self._unsent = (memoryview(answer.data)[sent:], answer)
-        self._read(on=False)
-        self._set_deadline(self._patience.reply, "a reply stays unread")
-        self._loop.add_writer(self._socket, self._on_writable)
+        self._outgoing.send(answer)
+        if self._outgoing.busy:
+            self._read(on=False)
+            self._clear_deadline()
 
-    def _could_not(self, answer: Answer, error: OSError) -> None:
-        if not answer.descriptors or answer.instead is None:
-            answer.delivered("the peer is gone")
-            self.close()
-            return
-        answer.delivered(f"the descriptors could not be sent: {error.strerror}")
-        self._reply(answer.instead(error.errno or 0))
+    def gone(self) -> None:
+        """Close: the peer is no more."""
+        self.close()
 
-    def _on_writable(self) -> None:
-        """Send the rest; the descriptors went with the first byte."""
-        assert self._unsent is not None
-        rest, answer = self._unsent
-        begun = len(rest) < len(answer.data)
-        try:
-            sent = send(self._socket, rest, () if begun else answer.descriptors)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.close()
-            return
-        if sent < len(rest):
-            self._unsent = (rest[sent:], answer)
-            return
-        self._loop.remove_writer(self._socket)
-        self._unsent = None
-        self._clear_deadline()
-        answer.delivered()
-        self._next()
+    def stuck(self) -> None:
+        """Hang up: the peer does not read."""
+        self._hang_up("a reply stays unread")
 
-    def _next(self) -> None:
-        """Go on with what waits, or with reading, or go."""
+    def sent(self) -> None:
+        """Go on with what waits, or with reading, or go: an answer has left."""
         self._busy = False
         if self._decoder.waiting:
             self._owner.ready(self)
@@ -248,7 +215,7 @@ class Connection:
             return
         self._ending = True
         self._read(on=False)
-        if not (self._busy or self._unsent or self._decoder.waiting):
+        if not (self._busy or self._outgoing.busy or self._decoder.waiting):
             self.close()
 
     def _watch_message(self) -> None:
@@ -256,16 +223,13 @@ class Connection:
 
         While nothing is read the peer is not the one who is slow.
         """
-        if self._unsent is not None:
+        if self._outgoing.busy:
             return
         if not (self._decoder.partial and self._reading):
             self._clear_deadline()
         elif self._deadline is None:
-            self._set_deadline(self._patience.message, "half a message and then silence")
-
-    def _set_deadline(self, seconds: float, reason: str) -> None:
-        self._clear_deadline()
-        self._deadline = self._loop.call_later(seconds, self._hang_up, reason)
+            reason = "half a message and then silence"
+            self._deadline = self._loop.call_later(self._patience.message, self._hang_up, reason)
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
@@ -287,10 +251,7 @@ class Connection:
             return
         self._clear_deadline()
         self._read(on=False)
-        if self._unsent is not None:
-            self._loop.remove_writer(self._socket)
-            self._unsent[1].delivered("the peer did not read it")
-            self._unsent = None
+        self._outgoing.close()
         self._decoder.close()
         self._socket.close()
         self._owner.closed(self)
