@@ -1,102 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What can go wrong, each with its name on the wire, its exit status and its sentence.
-
-The tree:
-
-Error:
-      ConfigurationError    a rule file or a setting: file, line, column (78)
-      UsageError            the command line (64)
-      Unreachable           no broker answers (69)
-        WrongServer         somebody answers who must not be believed (69)
-      ProtocolError         the other end broke the rules of the wire (65)
-      CallError             an error reply: the classes below it have a Varlink name
-
-`CallError` is the only one that crosses the socket. Its parameters are exactly the annotations of
-the class, as the .varlink files give them; a test holds the two together.
-
-"""
+"""The error replies: each with its name on the wire, its exit status and its sentence."""
 
 from errno import errorcode
 
-EX_USAGE = 64
-EX_DATAERR = 65
-EX_NOINPUT = 66
-EX_UNAVAILABLE = 69
-EX_OSERR = 71
-EX_CANTCREAT = 73
-EX_TEMPFAIL = 75
-EX_NOPERM = 77
-EX_CONFIG = 78
-"""Exit statuses, as sysexits.h names them. 126 and 127 are the shell's."""
-EX_CANNOT_RUN = 126
-EX_NOT_FOUND = 127
-
-
-class Error(Exception):
-    """Everything that this project raises on purpose."""
-
-    exit_status = EX_OSERR
-
-
-class ConfigurationError(Error):
-    """A rule file or a setting that is refused, and where.
-
-    Whoever reads whole files goes on after a mistake and raises the first one with the `others`, so
-    that a person sees all of them at once and a reply carries one.
-    """
-
-    exit_status = EX_CONFIG
-
-    def __init__(
-        self,
-        message: str,
-        file: str = "",
-        line: int = 0,
-        column: int = 0,
-        others: "tuple[ConfigurationError, ...]" = (),
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.file = file
-        self.line = line
-        self.column = column
-        self.others = others
-
-    @property
-    def mistakes(self) -> "tuple[ConfigurationError, ...]":
-        """Return this one and the others, in the order of files and lines."""
-        return (self, *self.others)
-
-    def __str__(self) -> str:
-        """Return `file:line:column: message`, as compilers do, so that editors can jump there."""
-        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        return f"{where}: {self.message}" if where else self.message
-
-
-class UsageError(Error):
-    """A command line that cannot be meant."""
-
-    exit_status = EX_USAGE
-
-
-class Unreachable(Error):
-    """No broker answers at the address."""
-
-    exit_status = EX_UNAVAILABLE
-
-
-class WrongServer(Unreachable):
-    """The server is neither root, nor the caller, nor the uid that was told."""
-
-
-class ProtocolError(Error):
-    """The other end sent what the protocol does not allow."""
-
-    exit_status = EX_DATAERR
-
-
-class MessageTooLong(ProtocolError):
-    """More bytes than a message may have arrived without its end."""
+from fdbrokerd.errors.local import (
+    EX_CONFIG,
+    EX_DATAERR,
+    EX_NOINPUT,
+    EX_NOPERM,
+    EX_OSERR,
+    EX_TEMPFAIL,
+    EX_USAGE,
+    ConfigurationError,
+    Error,
+)
 
 
 class CallError(Error):
@@ -252,6 +169,15 @@ class ReloadFailed(CallError):
     def __str__(self) -> str:
         """Return `file:line:column: message`."""
         return str(ConfigurationError(self.message, self.file, self.line, self.column))
+
+
+class NotFound(CallError):
+    """There is no such process, or no denial with this id among the recent ones."""
+
+    wire_name = "io.fdbroker.Manager.NotFound"
+    exit_status = EX_NOINPUT
+    sentence = "there is no {what}"
+    what: str
 
 
 class InterfaceNotFound(CallError):
