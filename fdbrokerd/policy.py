@@ -16,17 +16,21 @@ from fdbrokerd.model.verdict import Verdict
 
 def decide(ruleset: Ruleset, peer: Peer, request: Request) -> Verdict:
     """Return what the rules say of the request. Never raises; an unknown resource is refused."""
-    allows: list[Rule] = []
-    denies: list[Rule] = []
-    for rule in ruleset.about.get(request.resource, ()):
+    allows: dict[str, Rule] = {}
+    denies: dict[str, Rule] = {}
+    for rule in ruleset.concerning(request.resource, peer):
         if request.verb not in rule.verbs or not with_holds(rule.arguments, request.arguments):
             continue
-        truth = rule.peer.holds(peer)
-        if rule.effect is Effect.ALLOW and truth is True:
-            allows.append(rule)
-        elif rule.effect is Effect.DENY and truth is not False:
-            denies.append(rule)
-    return Verdict(tuple(allows), tuple(denies))
+        if rule.effect is Effect.ALLOW:
+            if rule.peer.admits(peer):
+                allows[rule.id] = rule
+        elif rule.peer.holds(peer) is not False:
+            denies[rule.id] = rule
+    return Verdict(_by_id(allows), _by_id(denies))
+
+
+def _by_id(rules: dict[str, Rule]) -> tuple[Rule, ...]:
+    return tuple(rules[name] for name in sorted(rules))
 
 
 def may(ruleset: Ruleset, peer: Peer, verb: str, resource: str) -> bool:
@@ -36,11 +40,11 @@ def may(ruleset: Ruleset, peer: Peer, verb: str, resource: str) -> bool:
     judged without them: an allow counts, a deny that spares some arguments does not.
     """
     allowed = False
-    for rule in ruleset.about.get(resource, ()):
+    for rule in ruleset.concerning(resource, peer):
         if verb not in rule.verbs:
             continue
-        truth = rule.peer.holds(peer)
-        if rule.effect is Effect.DENY and truth is not False and not rule.arguments:
+        if rule.effect is Effect.ALLOW:
+            allowed = allowed or rule.peer.admits(peer)
+        elif not rule.arguments and rule.peer.holds(peer) is not False:
             return False
-        allowed = allowed or (rule.effect is Effect.ALLOW and truth is True)
     return allowed

@@ -14,7 +14,7 @@ from fdbrokerd.errors import LimitReached
 from fdbrokerd.leases.process import Process, Processes, ProcessOf, Unwatch, Watch, identity_of
 from fdbrokerd.leases.rate import Rates
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.rule import Limit, Rule
+from fdbrokerd.model.rule import Limit, Per, Rule
 from fdbrokerd.model.verdict import Verdict
 
 MAX_LEASES_PER_UID = 1024
@@ -149,9 +149,11 @@ class Leases:
 
 
 def _key(rule: Rule, limit: Limit, peer: Peer, process_of: ProcessOf) -> Hashable:
-    """Return what a grant is counted under: the rule, and the uid or the process."""
-    if limit.per == "uid":
+    """Return what a grant is counted under: the rule, and the uid, the unit or the process."""
+    if limit.per is Per.UID:
         return (rule.id, peer.uid)
+    if limit.per is Per.UNIT:
+        return (rule.id, peer.facts.unit)  # known: such a rule names units
     with process_of() as pidfd:
         return (rule.id, identity_of(peer.pid, pidfd))
 

@@ -88,6 +88,10 @@ class ArgumentLimit:
     words: frozenset[str] = frozenset()
     ranges: tuple[tuple[int, int], ...] = ()
 
+    def __str__(self) -> str:
+        spans = [str(low) if low == high else f"{low}-{high}" for low, high in self.ranges]
+        return " or ".join([*sorted(self.words), *spans])
+
     def holds(self, value: str | None) -> bool:
         """Tell whether the value is let through; an argument that is absent is not."""
         if value is None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The process at the other end, as the kernel attests it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+
+from fdbrokerd.model.facts import NO_FACTS, Facts
 
 UNMAPPED_ID = 65534
 """What the kernel shows for an id that has no number here (user_namespaces(7), overflowuid)."""
@@ -13,16 +14,19 @@ Truth = bool | None
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who asks.
+    """Who asks, as it was when it connected.
 
     `pid` is for logs and leases, never for decisions: a number can be used again. `groups` holds
-    the effective group id and the supplementary ones.
+    the effective group id and the supplementary ones. `foreign`: of another pid namespace, or of
+    another user namespace where that was looked at.
     """
 
     pid: int
     uid: int
     gid: int
     groups: frozenset[int]
+    facts: Facts = NO_FACTS
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,9 @@ class IdRanges:
         if number == UNMAPPED_ID:
             return None
         return any(low <= number <= high for low, high in self.ranges)
+
+    def __str__(self) -> str:
+        return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ranges)
 
     def common(self, other: "IdRanges") -> "IdRanges":
         """Return the ids that are in both."""
@@ -57,38 +64,3 @@ class IdRanges:
             else:
                 joined.append((low, high))
         return all(any(a <= low and high <= b for a, b in joined) for low, high in other.ranges)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerMatch:
-    """Which peers a rule is about. Each set must hold: of `gids`, with one of the peer's groups."""
-
-    uids: tuple[IdRanges, ...] = ()
-    gids: tuple[IdRanges, ...] = ()
-
-    def holds(self, peer: Peer) -> Truth:
-        """Tell whether the peer is meant: False if any key fails, else None if any is unknown."""
-        truths = [ids.holds(peer.uid) for ids in self.uids]
-        truths += [_any(ids.holds(gid) for gid in peer.groups) for ids in self.gids]
-        if False in truths:
-            return False
-        return None if None in truths else True
-
-    def includes(self, other: "PeerMatch") -> bool:
-        """Tell whether every peer that the other means is meant here too."""
-        return _implied(self.uids, other.uids) and _implied(self.gids, other.gids)
-
-
-def _implied(wider: tuple[IdRanges, ...], narrower: tuple[IdRanges, ...]) -> bool:
-    """Tell whether each wider set follows from one of the narrower ones."""
-    return all(any(wide.includes(narrow) for narrow in narrower) for wide in wider)
-
-
-def _any(truths: Iterable[Truth]) -> Truth:
-    """Return True if one is, else None if one is unknown, else False (Kleene's or)."""
-    unknown = False
-    for truth in truths:
-        if truth:
-            return True
-        unknown = unknown or truth is None
-    return None if unknown else False

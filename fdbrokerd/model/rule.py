@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import Literal
 
 from fdbrokerd.model.argument import ArgumentLimit
-from fdbrokerd.model.peer import PeerMatch
+from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import Place
 
 
@@ -31,13 +30,21 @@ class Rate:
         return f"{self.count}/{units[self.seconds]}"
 
 
+class Per(Enum):
+    """Who is counted by a limit: each uid, each process or each unit."""
+
+    UID = "uid"
+    PEER = "peer"
+    UNIT = "unit"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """How much of it each uid, or each process, may have at once and in a time."""
 
     held: int | None = None
     rate: Rate | None = None
-    per: Literal["uid", "peer"] = "uid"
+    per: Per = Per.UID
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """All that is in force, replaced whole or not at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from fdbrokerd.model.index import RuleIndex
+from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Resource
 from fdbrokerd.model.rule import Rule
 
@@ -18,7 +20,8 @@ class Ruleset:
     resources: Mapping[str, Resource]
     rules: tuple[Rule, ...]
     files: tuple[str, ...] = ()
-    about: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    about: Mapping[str, RuleIndex] = field(default_factory=dict)
+    uses_facts: bool = False
 
     @classmethod
     def of(
@@ -27,8 +30,14 @@ class Ruleset:
         """Compile them, so that a decision looks only at rules about its resource."""
         by_name = {resource.name: resource for resource in resources}
         ordered = tuple(sorted(rules, key=lambda rule: rule.id))
-        about = {name: tuple(rule for rule in ordered if rule.covers(name)) for name in by_name}
-        return cls(by_name, ordered, tuple(files), about)
+        about = {name: RuleIndex(rule for rule in ordered if rule.covers(name)) for name in by_name}
+        uses_facts = any(rule.peer.uses_facts for rule in ordered)
+        return cls(by_name, ordered, tuple(files), about, uses_facts)
+
+    def concerning(self, resource: str, peer: Peer) -> Iterator[Rule]:
+        """Yield the rules about a resource that can be anything but false for a peer."""
+        index = self.about.get(resource)
+        return iter(()) if index is None else index.concerning(peer)
 
 
 NOTHING = Ruleset.of((), ())
