@@ -7,19 +7,22 @@ Identity is taken once, at accept, and frozen; without it there is no connection
 import os
 import socket
 import struct
-from errno import ENODATA
+from errno import EMFILE, ENFILE, ENODATA, ENOMEM
 
 from fdbrokerd.errors import Error
+from fdbrokerd.facts import SO_PEERPIDFD, facts_of, ids_of, in_foreign_pid_namespace
 from fdbrokerd.fd import OwnedFd
+from fdbrokerd.model.facts import NO_FACTS, Facts
 from fdbrokerd.model.peer import Peer
 
 SO_PEERGROUPS = 59
-SO_PEERPIDFD = 77
-"""Linux 6.5. Python has no names for these two."""
+"""Python has no name for it."""
 
 MAX_GROUPS = 256
 """CPython's getsockopt() takes no buffer over 1,024 bytes. A peer with more groups gets no
 connection: a rule that denies one of them must not be passed by hiding it among many."""
+
+_OUT_OF_DESCRIPTORS = frozenset({EMFILE, ENFILE, ENOMEM})
 
 _CREDENTIALS = struct.Struct("iII")
 
@@ -28,20 +31,48 @@ class NoIdentity(Error):
     """The kernel does not say who the peer is."""
 
 
-def identify(connection: socket.socket) -> Peer:
+def identify(connection: socket.socket, *, with_facts: bool) -> Peer:
     """Return the peer of a connected socket: its ids and groups when it connected.
 
-    Raises NoIdentity.
+    Whether it is of our pid namespace is always looked at; the facts of its process only where a
+    rule asks for one. Raises NoIdentity.
     """
     try:
         credentials = connection.getsockopt(
             socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
         )
         pid, uid, gid = _CREDENTIALS.unpack(credentials)
-        groups = _groups(connection)
+        groups = frozenset((gid, *_groups(connection)))
+        facts, foreign = _process(connection, pid, with_facts=with_facts)
     except OSError as error:
         raise NoIdentity(f"the kernel does not say who the peer is: {error.strerror}") from error
-    return Peer(pid, uid, gid, frozenset((gid, *groups)))
+    return Peer(pid, uid, gid, groups, facts, foreign)
+
+
+def _process(connection: socket.socket, pid: int, *, with_facts: bool) -> tuple[Facts, bool]:
+    """Return the facts of the peer's process, and whether it is of another namespace.
+
+    Without SO_PEERPIDFD (before Linux 6.5) a process is not pinned: its facts are unknown, and its
+    namespace is that of whoever has its number now. Raises OSError where we are out of descriptors,
+    which says nothing of the peer.
+    """
+    pinned = True
+    try:
+        pidfd = OwnedFd(connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
+    except OSError as error:
+        if error.errno in _OUT_OF_DESCRIPTORS:
+            raise
+        pinned = False
+        try:
+            pidfd = OwnedFd(os.pidfd_open(pid))
+        except OSError as gone:
+            if gone.errno in _OUT_OF_DESCRIPTORS:
+                raise
+            return NO_FACTS, True
+    with pidfd:
+        if with_facts and pinned:
+            return facts_of(pid, pidfd, connection)
+        return NO_FACTS, in_foreign_pid_namespace(pidfd)
 
 
 def _groups(connection: socket.socket) -> tuple[int, ...]:
@@ -53,6 +84,20 @@ def _groups(connection: socket.socket) -> tuple[int, ...]:
             return ()
         raise
     return struct.unpack(f"{len(packed) // 4}I", packed)
+
+
+def of_process(pid: int) -> Peer:
+    """Return a running process as the peer that it would be if it connected now.
+
+    For explanations. Raises NoIdentity.
+    """
+    try:
+        with OwnedFd(os.pidfd_open(pid)) as pidfd:
+            uid, gid, groups = ids_of(pid)
+            facts, foreign = facts_of(pid, pidfd, None)
+    except (OSError, ValueError) as error:
+        raise NoIdentity(f"there is no process {pid}, or it is not to be seen") from error
+    return Peer(pid, uid, gid, frozenset((gid, *groups)), facts, foreign)
 
 
 def process_of(connection: socket.socket, peer: Peer) -> OwnedFd:

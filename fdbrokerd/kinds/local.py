@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which file systems answer without asking anybody: those that cannot hang."""
 
-import ctypes
-import os
-import sys
+from fdbrokerd.statfs import file_system_type
 
 LOCAL = frozenset(
     {
@@ -24,18 +22,7 @@ LOCAL = frozenset(
 """statfs(2) f_type. A list of what is known: FUSE, NFS, CIFS, 9p and autofs can wait for ever, and
 what is missing here is only opened in a child, which costs some time."""
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_STATFS_BYTES = 256
-"""struct statfs is 120 bytes on x86-64; f_type is its first long everywhere but on s390."""
-
 
 def is_local(path: str) -> bool:
-    """Tell whether a directory is on a local file system; False where it is missing.
-
-    May itself wait for a file system that hangs: used when rules are loaded.
-    """
-    buffer = ctypes.create_string_buffer(_STATFS_BYTES)
-    if _libc.statfs(os.fsencode(path), buffer) != 0:
-        return False
-    kind = int.from_bytes(buffer.raw[: ctypes.sizeof(ctypes.c_long)], sys.byteorder)
-    return kind in LOCAL
+    """Tell whether a directory is on a local file system; False where it is missing."""
+    return file_system_type(path) in LOCAL

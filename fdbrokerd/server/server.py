@@ -15,6 +15,7 @@ from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
 from fdbrokerd.channel import harden
 from fdbrokerd.connection import Connection, Patience
+from fdbrokerd.determinable import undeterminable
 from fdbrokerd.errors import ConfigurationError, ReloadFailed
 from fdbrokerd.exchange import Caller, Reply
 from fdbrokerd.leases import Leases
@@ -50,6 +51,7 @@ class Server:
         self._notifier = notifier
         self._started_usec = self._loaded_usec = _now_usec()
         self._generation = 1
+        self._undeterminable = undeterminable()
         self._problem: str | None = None
         self._settings = loaded.settings
         self._turns = Turns(loop.call_soon)
@@ -89,7 +91,7 @@ class Server:
     def _welcome(
         self, connected: socket.socket, scope: tuple[str, ...] | None, *, check_writer: bool
     ) -> None:
-        peer = identify(connected)
+        peer = identify(connected, with_facts=self._broker.in_force.uses_facts)
         limits = self._settings.limits
         self._guests.check(peer, limits)
         caller = Caller(peer, partial(process_of, connected, peer), scope)
@@ -152,6 +154,7 @@ class Server:
             "descriptors": self._broker.descriptors,
             "leases": len(self._leases),
             "auditLost": self._log.lost,
+            "undeterminable": self._undeterminable,
         }
 
     def reload(self) -> None:
