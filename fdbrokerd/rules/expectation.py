@@ -19,7 +19,7 @@ from fdbrokerd.model.verdict import Verdict
 from fdbrokerd.policy import decide
 from fdbrokerd.rules.document import Node, wrong
 from fdbrokerd.rules.mistakes import Mistakes, nearest, shown
-from fdbrokerd.rules.peer import PRETENDED, pretended
+from fdbrokerd.rules.pretended import PRETENDED, pretended
 from fdbrokerd.rules.reader import Reading, read, sequence
 from fdbrokerd.rules.rule import Known
 

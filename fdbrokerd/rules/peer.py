@@ -1,47 +1,115 @@
 # SPDX-License-Identifier: MIT
-"""Peers in files: the ones that a rule is about, and the one that a test pretends to be."""
+"""Which peers a rule is about, as its key `peer` says it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fdbrokerd.accounts import MAX_ID, group_id, groups_of, user_id
-from fdbrokerd.model.key import Ids, Key, Many, Names, Section, Text, Values, Whole
-from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, Peer, PeerMatch
+from fdbrokerd.model.facts import KEYS as FACT_KEYS
+from fdbrokerd.model.key import Ids, Key, Many, Names, Section, Text, Values
+from fdbrokerd.model.match import FactMatch, PeerMatch
+from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges
+from fdbrokerd.rules.glob import glob_problem
 from fdbrokerd.rules.mistakes import shown
-from fdbrokerd.rules.reader import Reading
+from fdbrokerd.rules.reader import Path, Reading
 
-MATCH_KEYS: Mapping[str, Key] = MappingProxyType(
-    {
-        "user": Key(Names(), "the peer's user is one of these"),
-        "uid": Key(Ids(), "the peer's uid is one of these"),
-        "group": Key(Names(group=True), "one of the peer's groups is one of these"),
-        "gid": Key(Ids(), "one of the peer's gids is one of these"),
-    }
-)
+_FACT_SAYS = {
+    "unit": "the peer's unit is one of these: names or globs",
+    "user-unit": "the peer's unit of its user's manager is one of these",
+    "slice": "the slice that holds the peer's unit is one of these",
+    "cgroup": "the peer's cgroup is one of these paths; `*` is within a level, `**` any levels",
+    "container": "the peer's container is one of these: ENGINE:NAME, or '*' for any",
+    "label": "the security module's label of the peer is one of these",
+    "exe": "the peer's program is one of these paths; advisory, so never alone",
+}
+_match_keys: dict[str, Key] = {
+    "user": Key(Names(), "the peer's user is one of these"),
+    "uid": Key(Ids(), "the peer's uid is one of these"),
+    "group": Key(Names(group=True), "one of the peer's groups is one of these"),
+    "gid": Key(Ids(), "one of the peer's gids is one of these"),
+    **{key: Key(Many(Text()), _FACT_SAYS[key]) for key in FACT_KEYS},
+}
+MATCH_KEYS: Mapping[str, Key] = MappingProxyType(_match_keys)
 MATCH = Section(MATCH_KEYS)
+_match_keys["any"] = Key(Many(MATCH), "one of these holds")
+_match_keys["not"] = Key(Many(MATCH), "none of these holds")
 
-PRETENDED_KEYS: Mapping[str, Key] = MappingProxyType(
-    {
-        "user": Key(Text(), "uid and groups as the system knows them of this user"),
-        "uid": Key(Whole(0, MAX_ID), "a uid, of which no group is known"),
-        "group": Key(Many(Text()), "groups beside the user's own"),
-        "gid": Key(Many(Whole(0, MAX_ID)), "gids beside the user's own"),
-    }
-)
-PRETENDED = Section(PRETENDED_KEYS)
+_STRONG = frozenset(MATCH_KEYS) - {"exe", "user-unit", "any", "not"}
+"""What whoever runs as the same user cannot borrow. A user's unit is named by that user."""
+
+_ALL_IDS = IdRanges(((0, UNMAPPED_ID - 1),))
 
 
 def match_of(reading: Reading, key: str) -> PeerMatch | None:
     """Return which peers a key with a section of MATCH_KEYS means, None where it is not given."""
     values = reading.values.section(key)
-    if values is None:
-        return None
+    return None if values is None else _match(reading, values, (key,), strong=False)
+
+
+def _match(reading: Reading, values: Values, path: Path, *, strong: bool) -> PeerMatch:
+    """Return one match; `strong` tells whether a strong key holds beside it, outside."""
     if not values:
-        raise reading.wrong("says nothing; name a user, uid, group or gid", key)
+        raise reading.wrong("says nothing; name a user, uid, group, gid or unit", *path)
+    strong = strong or _is_strong(values)
     uids = _sets(values, "user", "uid")
     if len(uids) == 2 and not uids[0].common(uids[1]).ranges:
-        raise reading.wrong("nobody can be of this user and this uid: both must hold", key)
-    return PeerMatch(uids, _sets(values, "group", "gid"))
+        raise reading.wrong("nobody can be of this user and this uid: both must hold", *path)
+    any_of = _matches(reading, values, path, "any", strong=strong)
+    none_of = _matches(reading, values, path, "not", strong=strong)
+    if "exe" in values and not strong:
+        raise reading.wrong(
+            "is advisory: whoever runs as the same user can borrow a program's name. "
+            "Say a user, uid, group or unit beside it",
+            *path,
+            "exe",
+        )
+    return PeerMatch(
+        uids=uids,
+        gids=_sets(values, "group", "gid"),
+        facts=tuple(_fact(reading, values, path, key) for key in FACT_KEYS if key in values),
+        any_of=(any_of,) if any_of else (),
+        none_of=none_of,
+    )
+
+
+def _is_strong(values: Values) -> bool:
+    """Tell whether a key that cannot be borrowed must hold: one here, or one in each of `any`.
+
+    What holds for every peer is none, nor is what must not hold.
+    """
+    if any(key in values and not _holds_for_all(values[key]) for key in _STRONG):
+        return True
+    branches = values.get("any", ())
+    assert isinstance(branches, tuple)
+    return bool(branches) and all(map(_is_strong, branches))
+
+
+def _holds_for_all(value: object) -> bool:
+    """Tell whether one of the globs, or the ids, leave nobody out."""
+    assert isinstance(value, tuple)
+    if all(isinstance(one, tuple) for one in value):
+        return IdRanges(value).includes(_ALL_IDS)
+    return any(isinstance(one, str) and not one.strip("*?/") for one in value)
+
+
+def _matches(
+    reading: Reading, values: Values, path: Path, key: str, *, strong: bool
+) -> tuple[PeerMatch, ...]:
+    """Return the matches in a list, or of a single one."""
+    sections = values.get(key, ())
+    assert isinstance(sections, tuple)
+    return tuple(
+        _match(reading, section, (*path, key, index), strong=strong)
+        for index, section in enumerate(sections)
+    )
+
+
+def _fact(reading: Reading, values: Values, path: Path, key: str) -> FactMatch:
+    globs = values[key]
+    assert isinstance(globs, tuple)
+    for index, glob in enumerate(globs):
+        if problem := glob_problem(key, glob):
+            raise reading.wrong(f"{shown(glob)} {problem}", *path, key, index)
+    return FactMatch(key, globs)
 
 
 def _sets(values: Values, names: str, ranges: str) -> tuple[IdRanges, ...]:
@@ -54,37 +122,3 @@ def _sets(values: Values, names: str, ranges: str) -> tuple[IdRanges, ...]:
         assert isinstance(pairs, tuple)
         sets.append(IdRanges(pairs))
     return tuple(sets)
-
-
-def pretended(reading: Reading, key: str) -> Peer:
-    """Return the peer that a key with a section of PRETENDED_KEYS describes.
-
-    Of a bare uid no group is known, so a rule about groups is unknown for it, on every machine.
-    """
-    values = reading.values.section(key)
-    assert values is not None
-    if ("user" in values) == ("uid" in values):
-        raise reading.wrong("names either a user or a uid", key)
-    uid = values.number("uid")
-    own: tuple[int, ...] = ()
-    if uid is None:
-        user = values.text("user") or ""
-        uid, own = user_id(user), groups_of(user)
-        if uid is None:
-            raise reading.wrong(f"there is no user {shown(user)}", key, "user")
-    groups = (*own, *_groups(reading, key, values)) or (UNMAPPED_ID,)
-    return Peer(pid=0, uid=uid, gid=groups[0], groups=frozenset(groups))
-
-
-def _groups(reading: Reading, key: str, values: Values) -> list[int]:
-    """Return the gids of the keys `gid` and `group`."""
-    numbers, names = values.get("gid", ()), values.get("group", ())
-    assert isinstance(numbers, tuple)
-    assert isinstance(names, tuple)
-    found = list(numbers)
-    for index, name in enumerate(names):
-        number = group_id(name)
-        if number is None:
-            raise reading.wrong(f"there is no group {shown(name)}", key, "group", index)
-        found.append(number)
-    return found

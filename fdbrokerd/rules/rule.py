@@ -13,9 +13,9 @@ from types import MappingProxyType
 from fdbrokerd.kinds import kind_of
 from fdbrokerd.model.argument import ArgumentLimit
 from fdbrokerd.model.key import Key, Many, PerTime, Section, Table, Text, Whole, Word
-from fdbrokerd.model.peer import PeerMatch
+from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import RESOURCE_NAME, Resource
-from fdbrokerd.model.rule import Effect, Limit, Rate, Rule, covered
+from fdbrokerd.model.rule import Effect, Limit, Per, Rate, Rule, covered
 from fdbrokerd.rules.argument_limit import argument_limits
 from fdbrokerd.rules.document import Node
 from fdbrokerd.rules.mistakes import Mistakes, nearest, shown
@@ -41,7 +41,9 @@ RULE_KEYS: Mapping[str, Key] = MappingProxyType(
                 {
                     "held": Key(Whole(1, MAX_HELD), "how many may be out at once"),
                     "rate": Key(PerTime(), "how many may be had in a time, as in 30/min"),
-                    "per": Key(Word(("uid", "peer")), "who is counted; uid unless given"),
+                    "per": Key(
+                        Word(tuple(one.value for one in Per)), "who is counted; uid unless given"
+                    ),
                 }
             ),
             "how much of it may be had",
@@ -153,7 +155,11 @@ def _limit(reading: Reading, effect: Effect) -> Limit | None:
     assert rate is None or isinstance(rate, Rate)
     if rate is None and "held" not in section:
         raise reading.wrong("says neither held nor rate", "limit")
-    return Limit(section.number("held"), rate, "peer" if section.text("per") == "peer" else "uid")
+    per = Per(section.text("per") or Per.UID.value)
+    match = reading.values.section("peer")
+    if per is Per.UNIT and (match is None or "unit" not in match):
+        raise reading.wrong("needs a peer with a unit, so say `unit` in peer", "limit", "per")
+    return Limit(section.number("held"), rate, per)
 
 
 def _check_verbs(reading: Reading, about: Mapping[str, list[Resource]]) -> None:

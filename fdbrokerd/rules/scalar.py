@@ -27,9 +27,9 @@ from fdbrokerd.rules.document import Scalar
 from fdbrokerd.rules.mistakes import nearest, shown
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
-_RANGE = re.compile(rf"({_NUMBER.pattern})(?:-({_NUMBER.pattern}))?")
-_SIZE = re.compile(r"([1-9][0-9]{0,18})([KMG]?)")
-_RATE = re.compile(r"([1-9][0-9]{0,5})/(s|min|h|d)")
+RANGE = re.compile(rf"({_NUMBER.pattern})(?:-({_NUMBER.pattern}))?")
+SIZE = re.compile(r"([1-9][0-9]{0,18})([KMG]?)")
+RATE = re.compile(r"([1-9][0-9]{0,5})/(s|min|h|d)")
 
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -95,7 +95,7 @@ def _mode(_: Mode, scalar: Scalar) -> int:
 
 @value.register
 def _size(kind: Size, scalar: Scalar) -> int:
-    found = _SIZE.fullmatch(scalar.text)
+    found = SIZE.fullmatch(scalar.text)
     if not found:
         raise Unfit(f"{shown(scalar.text)} is not a size, as in 4096 or 64K (K, M, G)")
     size = int(found[1]) * _BYTES[found[2]]
@@ -150,7 +150,7 @@ def _names(kind: Names, scalar: Scalar) -> int:
 
 @value.register
 def _per_time(_: PerTime, scalar: Scalar) -> Rate:
-    found = _RATE.fullmatch(scalar.text)
+    found = RATE.fullmatch(scalar.text)
     if not found:
         raise Unfit(f"{shown(scalar.text)} is not a rate, as in 30/min (s, min, h, d)")
     return Rate(int(found[1]), _SECONDS[found[2]])
@@ -158,7 +158,7 @@ def _per_time(_: PerTime, scalar: Scalar) -> Rate:
 
 def span(text: str) -> tuple[int, int] | None:
     """Return both ends of `A-B`, A twice for `A`, None for any other text."""
-    found = _RANGE.fullmatch(text)
+    found = RANGE.fullmatch(text)
     if not found:
         return None
     low, high = int(found[1]), int(found[2] or found[1])

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from fdbrokerd import trusted_path
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.model.key import Flag, Key, Many, Mode, Section, Text, Values, Whole
-from fdbrokerd.model.peer import PeerMatch
+from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import Place
 from fdbrokerd.model.rule import covered
 from fdbrokerd.model.ruleset import Ruleset

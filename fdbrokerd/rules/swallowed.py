@@ -7,7 +7,7 @@ Order never matters, so such a rule is not overruled by chance: whoever wrote it
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from fdbrokerd.model.peer import PeerMatch
+from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import Resource
 from fdbrokerd.model.rule import Effect, Rule
 from fdbrokerd.rules.document import wrong
