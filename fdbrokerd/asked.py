@@ -4,11 +4,11 @@
 from dataclasses import dataclass
 
 from fdbrokerd.audit import Record
+from fdbrokerd.calls import Explain, Get
 from fdbrokerd.errors import Denied, InvalidParameter, LimitReached
 from fdbrokerd.exchange import Caller
 from fdbrokerd.kinds import kind_of
-from fdbrokerd.messages import Explain, Get
-from fdbrokerd.model.peer import PeerMatch
+from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import NO_ARGUMENTS, Request, Resource
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.policy import decide, may
@@ -21,6 +21,11 @@ class InForce:
 
     ruleset: Ruleset
     admins: PeerMatch | None = None
+
+    @property
+    def uses_facts(self) -> bool:
+        """Tell whether anything asks for a fact of the peer's process."""
+        return self.ruleset.uses_facts or (self.admins is not None and self.admins.uses_facts)
 
 
 def asked(

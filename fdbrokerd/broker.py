@@ -11,20 +11,23 @@ from collections.abc import Callable
 from errno import ETOOMANYREFS
 from typing import Protocol
 
+from fdbrokerd.administration import Host, administer
 from fdbrokerd.asked import InForce, asked
 from fdbrokerd.audit import AuditLog, Record
 from fdbrokerd.audit.record import DENIED, FAILED, GRANTED
+from fdbrokerd.calls import ExplainOther, Get, Reload, Status, WhoCan
+from fdbrokerd.denials import Denials
 from fdbrokerd.errors import Busy, CallError, Denied, OpenFailed, PermissionDenied, Unavailable
 from fdbrokerd.exchange import Answer, Caller, Reply
 from fdbrokerd.kinds import WouldBlock, kind_of
 from fdbrokerd.leases import Admission, Leases
-from fdbrokerd.messages import Call, Get, encode_error, encode_reply
+from fdbrokerd.messages import Call, encode_error, encode_reply
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Resource
 from fdbrokerd.opened import Opened
 from fdbrokerd.opener.child import Job, open_now, reason
 from fdbrokerd.policy import decide
-from fdbrokerd.questions import Host, reply_to
+from fdbrokerd.questions import reply_to
 
 Done = Callable[[Opened | CallError], None]
 
@@ -51,6 +54,7 @@ class Broker:
         self._log = log
         self._opener = opener
         self._host = host
+        self._denials = Denials()
         self._serials = itertools.count(1)
         self._start = secrets.token_hex(4)
 
@@ -65,8 +69,15 @@ class Broker:
             if isinstance(call.parameters, Get):
                 self._get(call.parameters, caller, in_force, record, reply)
                 return
-            result = reply_to(call.parameters, caller, in_force, self._leases, self._host, record)
+            if isinstance(call.parameters, Status | Reload | ExplainOther | WhoCan):
+                result = administer(call.parameters, caller, in_force, self._host, self._denials)
+            else:
+                result = reply_to(call.parameters, caller, in_force, self._leases, record)
         except CallError as error:
+            if isinstance(error, Denied):
+                self._denials.add(
+                    record.request, caller, record.resource, record.arguments, in_force.ruleset
+                )
             reply(self._refuse(error, record))
         else:
             reply(self._finish(encode_reply(result), record))

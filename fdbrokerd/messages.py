@@ -11,6 +11,17 @@ from typing import Any
 
 import msgspec
 
+from fdbrokerd.calls import (
+    METHODS,
+    Envelope,
+    Explain,
+    ExplainOther,
+    Get,
+    GetInterfaceDescription,
+    Parameters,
+    Release,
+    WhoCan,
+)
 from fdbrokerd.errors import (
     CallError,
     InterfaceNotFound,
@@ -34,84 +45,6 @@ what turns the direction of writing. No string of a call ever holds one."""
 class NotJson(ProtocolError):
     """Bytes that are not one JSON object."""
 
-
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A set of parameters: no key but these."""
-
-
-class Envelope(_Strict, frozen=True):
-    """A call as Varlink frames it. Its parameters are read when the method is known."""
-
-    method: str
-    parameters: msgspec.Raw = msgspec.Raw(b"{}")
-    oneway: bool = False
-    more: bool = False
-    upgrade: bool = False
-
-
-class GetInfo(_Strict, frozen=True):
-    """org.varlink.service.GetInfo."""
-
-
-class GetInterfaceDescription(_Strict, frozen=True):
-    """org.varlink.service.GetInterfaceDescription."""
-
-    interface: str
-
-
-class Get(_Strict, frozen=True):
-    """io.fdbroker.Broker.Get."""
-
-    resource: str
-    arguments: dict[str, str] | None = None
-    count: int | None = None
-
-
-class Release(_Strict, frozen=True):
-    """io.fdbroker.Broker.Release."""
-
-    grant: str
-
-
-class List(_Strict, frozen=True):
-    """io.fdbroker.Broker.List."""
-
-
-class Explain(_Strict, frozen=True):
-    """io.fdbroker.Broker.Explain."""
-
-    resource: str
-    arguments: dict[str, str] | None = None
-    do: str | None = None
-
-
-class WhoAmI(_Strict, frozen=True):
-    """io.fdbroker.Broker.WhoAmI."""
-
-
-class Status(_Strict, frozen=True):
-    """io.fdbroker.Manager.Status."""
-
-
-class Reload(_Strict, frozen=True):
-    """io.fdbroker.Manager.Reload."""
-
-
-Parameters = (
-    GetInfo | GetInterfaceDescription | Get | Release | List | Explain | WhoAmI | Status | Reload
-)
-
-METHODS: dict[str, type[Parameters]] = {
-    "org.varlink.service.GetInfo": GetInfo,
-    "org.varlink.service.GetInterfaceDescription": GetInterfaceDescription,
-    "io.fdbroker.Broker.Get": Get,
-    "io.fdbroker.Broker.Release": Release,
-    "io.fdbroker.Broker.List": List,
-    "io.fdbroker.Broker.Explain": Explain,
-    "io.fdbroker.Broker.WhoAmI": WhoAmI,
-    "io.fdbroker.Manager.Status": Status,
-    "io.fdbroker.Manager.Reload": Reload,
-}
 
 _envelope = msgspec.json.Decoder(Envelope)
 _parameters = {method: msgspec.json.Decoder(of) for method, of in METHODS.items()}
@@ -211,21 +144,43 @@ def _where(error: msgspec.ValidationError) -> str:
 def _check(parameters: Parameters) -> None:
     """Refuse strings that no name or value can be; the resource says what else they must be."""
     match parameters:
-        case Get() | Explain():
+        case Get() | Explain() | WhoCan():
             _check_name("resource", parameters.resource)
-            for name, value in (parameters.arguments or {}).items():
-                _check_name("arguments", name)
-                _check_name("arguments", value)
-            if len(parameters.arguments or ()) > MAX_ARGUMENTS:
-                raise InvalidParameter(parameter="arguments")
-            if isinstance(parameters, Explain):
-                _check_name("do", parameters.do or "get")
+            _check_arguments(parameters.arguments)
+        case ExplainOther():
+            _check_other(parameters)
         case Release():
             _check_name("grant", parameters.grant)
         case GetInterfaceDescription():
             _check_name("interface", parameters.interface)
         case _:
             pass
+    if isinstance(parameters, Explain | ExplainOther | WhoCan) and parameters.do is not None:
+        _check_name("do", parameters.do)
+
+
+def _check_arguments(arguments: dict[str, str] | None) -> None:
+    for name, value in (arguments or {}).items():
+        _check_name("arguments", name)
+        _check_name("arguments", value)
+    if len(arguments or ()) > MAX_ARGUMENTS:
+        raise InvalidParameter(parameter="arguments")
+
+
+def _check_other(explain: ExplainOther) -> None:
+    """Refuse what does not say exactly one peer, and of what."""
+    given = [explain.as_ is not None, explain.pid is not None, explain.request is not None]
+    if sum(given) != 1:
+        raise InvalidParameter(parameter="as")
+    if explain.request is not None:
+        _check_name("request", explain.request)
+    else:
+        _check_name("resource", explain.resource or "")
+        _check_arguments(explain.arguments)
+    if explain.as_ is not None:
+        for value in msgspec.structs.asdict(explain.as_).values():
+            if isinstance(value, str):
+                _check_name("as", value)
 
 
 def _check_name(parameter: str, name: str) -> None:

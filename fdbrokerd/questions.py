@@ -1,46 +1,26 @@
 # SPDX-License-Identifier: MIT
 """The calls that open nothing: who am I, what may I get and why, how is the broker."""
 
-from collections.abc import Mapping
-from typing import Protocol
-
 from fdbrokerd.asked import InForce, asked
 from fdbrokerd.audit import Record
-from fdbrokerd.errors import Denied, InvalidParameter, PermissionDenied
-from fdbrokerd.exchange import Caller
-from fdbrokerd.interfaces import NAMES, descriptions
-from fdbrokerd.leases import Leases
-from fdbrokerd.messages import (
+from fdbrokerd.calls import (
     Explain,
     GetInfo,
     GetInterfaceDescription,
     List,
     Parameters,
     Release,
-    Reload,
-    Status,
     WhoAmI,
 )
+from fdbrokerd.errors import Denied, InvalidParameter
+from fdbrokerd.exchange import Caller
+from fdbrokerd.interfaces import NAMES, descriptions
+from fdbrokerd.leases import Leases
+from fdbrokerd.model.facts import KEYS
 from fdbrokerd.policy import decide, may
 from fdbrokerd.version import __version__
 
 PROJECT_URL = "https://github.com/fdbroker/fdbrokerd"
-
-
-class Host(Protocol):
-    """What the broker asks of the process that it runs in."""
-
-    def status(self) -> Mapping[str, object]:
-        """Return what io.fdbroker.Manager.Status says."""
-        ...
-
-    def reload(self) -> None:
-        """Load the rules again, all or nothing. Raises ReloadFailed."""
-        ...
-
-    def write_soon(self) -> None:
-        """Have the records that wait written when the loop's turn is over."""
-        ...
 
 
 def reply_to(
@@ -48,7 +28,6 @@ def reply_to(
     caller: Caller,
     in_force: InForce,
     leases: Leases,
-    host: Host,
     record: Record,
 ) -> object:
     """Return the parameters of the reply. Raises CallError."""
@@ -66,7 +45,7 @@ def reply_to(
                 raise InvalidParameter(parameter="grant")
             return {}
         case _:
-            return _manage(question, caller, in_force, host)
+            raise AssertionError(f"no answer to {type(question).__name__}")
 
 
 def _about_service(question: GetInfo | GetInterfaceDescription) -> object:
@@ -84,8 +63,15 @@ def _about_service(question: GetInfo | GetInterfaceDescription) -> object:
 
 
 def _who(caller: Caller) -> dict[str, object]:
+    """Return what is known of the peer; what is not known or not there is left out."""
     peer = caller.peer
-    return {"pid": peer.pid, "uid": peer.uid, "gid": peer.gid, "groups": sorted(peer.groups)}
+    told: dict[str, object] = {"pid": peer.pid, "uid": peer.uid, "gid": peer.gid}
+    told["groups"] = sorted(peer.groups)
+    for key in KEYS:
+        fact = peer.facts.of(key)
+        if isinstance(fact, str):
+            told["userUnit" if key == "user-unit" else key] = fact
+    return told
 
 
 def _items(caller: Caller, in_force: InForce, leases: Leases) -> list[dict[str, object]]:
@@ -117,18 +103,3 @@ def _explain(
         hint = denied.hint
     text = "no rule allows this" + (f" ({hint})" if hint else "")
     return {"allowed": False, "text": text}
-
-
-def _manage(question: Parameters, caller: Caller, in_force: InForce, host: Host) -> object:
-    """Answer root, and the peers that the setting `admins` names."""
-    admins = in_force.admins
-    if caller.peer.uid != 0 and not (admins is not None and admins.holds(caller.peer)):
-        raise PermissionDenied
-    match question:
-        case Status():
-            return host.status()
-        case Reload():
-            host.reload()
-            return {}
-        case _:
-            raise AssertionError(f"no answer to {type(question).__name__}")

@@ -114,6 +114,32 @@ class AsyncClient:
         """Have the rules read again; for administrators. Raises ReloadFailed."""
         await self._ask(*questions.reload())
 
+    async def explain_as(
+        self,
+        resource: str,
+        arguments: Mapping[str, str] | None,
+        do: str | None,
+        pretended: Mapping[str, object],
+    ) -> Explanation:
+        """Return whether a peer that is made up would be allowed something; for administrators."""
+        return await self._ask(*questions.explain_as(resource, arguments, do, pretended))
+
+    async def explain_pid(
+        self, resource: str, arguments: Mapping[str, str] | None, do: str | None, pid: int
+    ) -> Explanation:
+        """Return whether a running process would be allowed something; for administrators."""
+        return await self._ask(*questions.explain_pid(resource, arguments, do, pid))
+
+    async def explain_request(self, request: str) -> Explanation:
+        """Return why a request of the recent past was denied; for administrators."""
+        return await self._ask(*questions.explain_request(request))
+
+    async def who_can(
+        self, resource: str, arguments: Mapping[str, str] | None = None, do: str | None = None
+    ) -> str:
+        """Return who is allowed something, in lines; for administrators."""
+        return await self._ask(*questions.who_can(resource, arguments, do))
+
     def close(self) -> None:
         """Close the connection; grants stay as they are. A second close does nothing.
 

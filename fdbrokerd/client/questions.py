@@ -51,8 +51,7 @@ def explain(
     resource: str, arguments: Mapping[str, str] | None, do: str | None
 ) -> Question[Explanation]:
     """Ask whether something is allowed."""
-    given = dict(arguments) if arguments else None
-    parameters = {"resource": resource, "arguments": given, "do": do}
+    parameters = _of_resource(resource, arguments, do)
     return "io.fdbroker.Broker.Explain", parameters, lambda reply: Explanation(_plain(reply))
 
 
@@ -69,6 +68,53 @@ def status() -> Question[Mapping[str, object]]:
 def reload() -> Question[None]:
     """Have the rules read again."""
     return "io.fdbroker.Manager.Reload", {}, _nothing
+
+
+def explain_as(
+    resource: str,
+    arguments: Mapping[str, str] | None,
+    do: str | None,
+    pretended: Mapping[str, object],
+) -> Question[Explanation]:
+    """Ask whether a peer that is made up would be allowed something, and why."""
+    return _explain_other(resource, arguments, do, {"as": dict(pretended)})
+
+
+def explain_pid(
+    resource: str, arguments: Mapping[str, str] | None, do: str | None, pid: int
+) -> Question[Explanation]:
+    """Ask whether a running process would be allowed something, and why."""
+    return _explain_other(resource, arguments, do, {"pid": pid})
+
+
+def explain_request(request: str) -> Question[Explanation]:
+    """Ask why a request of the recent past was denied."""
+    return _explain_other(None, None, None, {"request": request})
+
+
+def who_can(resource: str, arguments: Mapping[str, str] | None, do: str | None) -> Question[str]:
+    """Ask who is allowed something."""
+    parameters = _of_resource(resource, arguments, do)
+    return "io.fdbroker.Manager.WhoCan", parameters, lambda reply: _plain(reply).text("text")
+
+
+def _explain_other(
+    resource: str | None,
+    arguments: Mapping[str, str] | None,
+    do: str | None,
+    peer: Mapping[str, object],
+) -> Question[Explanation]:
+    parameters = _of_resource(resource, arguments, do) | dict(peer)
+    method = "io.fdbroker.Manager.Explain"
+    return method, parameters, lambda reply: Explanation(_plain(reply))
+
+
+def _of_resource(
+    resource: str | None, arguments: Mapping[str, str] | None, do: str | None
+) -> dict[str, object]:
+    """Return the parameters of a question about a resource; what is None is not sent."""
+    given = dict(arguments) if arguments else None
+    return {"resource": resource, "arguments": given, "do": do}
 
 
 def _plain(reply: Reply) -> Fields:

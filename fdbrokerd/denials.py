@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The denials of the recent past, for administrators who are asked about one."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fdbrokerd.exchange import Caller
+from fdbrokerd.model.peer import Peer
+from fdbrokerd.model.resource import Request
+from fdbrokerd.model.ruleset import Ruleset
+
+MAX_DENIALS = 1024
+"""Who was denied asks within the day; a uid that is denied a thousand times meanwhile is in the
+journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A request that was denied, and the rules that did it, which may be gone by now.
+
+    `served`: the listener that was asked serves the resource at all.
+    """
+
+    peer: Peer
+    request: Request
+    ruleset: Ruleset
+    served: bool
+
+
+class Denials:
+    """The last of them, by the id that the peer was told."""
+
+    def __init__(self) -> None:
+        self._denials: OrderedDict[str, Denial] = OrderedDict()
+
+    def add(
+        self,
+        name: str,
+        caller: Caller,
+        resource: str,
+        arguments: Mapping[str, str],
+        ruleset: Ruleset,
+    ) -> None:
+        """Remember one, and forget the oldest where there are too many."""
+        request = Request("get", resource, arguments)
+        self._denials[name] = Denial(caller.peer, request, ruleset, caller.sees(resource))
+        if len(self._denials) > MAX_DENIALS:
+            self._denials.popitem(last=False)
+
+    def find(self, name: str) -> Denial | None:
+        """Return the denial of a request, or None."""
+        return self._denials.get(name)
