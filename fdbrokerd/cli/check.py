@@ -5,76 +5,104 @@ The same functions read the files as at start and at each reload, so what passes
 as long as the same user looks: files must belong to root or to whoever runs the broker.
 """
 
-import argparse
 import json
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from fdbrokerd.cli.files import survey_of
+from fdbrokerd.cli.verb import Options, Verbs, add_rules, verb
 from fdbrokerd.client.escape import escape
 from fdbrokerd.errors import EX_CONFIG, ConfigurationError
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.rules.loader import load_files
 from fdbrokerd.rules.mistakes import Mistakes
-from fdbrokerd.rules.settings import Settings, load_named_settings
-from fdbrokerd.rules.survey import Survey, survey
+from fdbrokerd.rules.settings import PATH, load_named_settings
+from fdbrokerd.rules.survey import Survey
 
 
-def check(options: argparse.Namespace) -> int:
-    """Print what was read, replaced and masked, and every mistake; return 0 or EX_CONFIG."""
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What was found, the rules if they load, and every mistake."""
+
+    found: Survey
+    ruleset: Ruleset | None
+    problems: tuple[ConfigurationError, ...]
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Return the files with a mistake, and how many they have."""
+        counts: dict[str, int] = {}
+        for one in self.problems:
+            if one.file:
+                counts[one.file] = counts.get(one.file, 0) + 1
+        return counts
+
+
+def add_check(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verb(verbs, "check", _run, "every mistake in settings and rules, without a broker")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="rule files, or directories of them"
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"the settings; {PATH}, where it is, unless given"
+    )
+    add_rules(parser)
+
+
+def _run(options: Options) -> int:
+    """Print what was read, replaced, masked and refused, and every mistake."""
+    checked = _check(options)
+    if options.json:
+        print(json.dumps(_values(checked), indent=2))
+    else:
+        for line in _lines(checked):
+            print(escape(line))
+        for problem in checked.problems:
+            print(escape(str(problem)), file=sys.stderr)
+    return EX_CONFIG if checked.problems else 0
+
+
+def _check(options: Options) -> _Checked:
     mistakes = Mistakes()
     found = Survey((), (), ())
-    ruleset: Ruleset | None = None
-    problems: tuple[ConfigurationError, ...] = ()
+    ruleset = None
+    paths = [*options.rules, *options.paths]
     try:
         settings = load_named_settings(options.config)
-        found = _survey(options.paths, settings, mistakes)
+        found = survey_of(paths, settings, mistakes)
         ruleset = load_files(found, mistakes)
-        if not options.paths:
+        if not paths:
             settings.check_resources(ruleset)
     except ConfigurationError as error:
-        problems = error.mistakes
-    if options.json:
-        print(json.dumps(_values(found, ruleset, problems), indent=2))
-    else:
-        _report(found, ruleset, problems)
-    return EX_CONFIG if problems else 0
+        return _Checked(found, ruleset, error.mistakes)
+    return _Checked(found, ruleset, ())
 
 
-def _survey(paths: Sequence[str], settings: Settings, mistakes: Mistakes) -> Survey:
-    """Return the files to check: those of the settings, or those that the paths name."""
-    if not paths:
-        return survey(settings.rules_dirs, mistakes)
-    directories = [path for path in paths if os.path.isdir(path)]
-    files = tuple(path for path in paths if path not in directories)
-    found = survey(directories, mistakes)
-    return Survey((*found.files, *files), found.replaced, found.masked)
-
-
-def _values(
-    found: Survey, ruleset: Ruleset | None, problems: Sequence[ConfigurationError]
-) -> dict[str, object]:
+def _values(checked: _Checked) -> dict[str, object]:
+    found, ruleset = checked.found, checked.ruleset
     return {
-        "valid": not problems,
+        "valid": not checked.problems,
         "files": found.files,
         "replaced": [{"file": file, "by": by} for file, by in found.replaced],
         "masked": [{"file": file, "by": by} for file, by in found.masked],
+        "refused": list(checked.refused),
         "resources": sorted(ruleset.resources) if ruleset else [],
         "rules": [rule.id for rule in ruleset.rules] if ruleset else [],
         "problems": [
             {"file": one.file, "line": one.line, "column": one.column, "message": one.message}
-            for one in problems
+            for one in checked.problems
         ],
     }
 
 
-def _report(found: Survey, ruleset: Ruleset | None, problems: Sequence[ConfigurationError]) -> None:
-    lines = [f"read {file}" for file in found.files]
-    lines += [f"replaced {file} by {by}" for file, by in found.replaced]
-    lines += [f"masked {file} by {by}" for file, by in found.masked]
-    if ruleset is not None and not problems:
-        lines.append(f"{len(ruleset.resources)} resources, {len(ruleset.rules)} rules: valid")
-    for line in lines:
-        print(escape(line))
-    for problem in problems:
-        print(escape(str(problem)), file=sys.stderr)
+def _lines(checked: _Checked) -> Iterator[str]:
+    found, refused, ruleset = checked.found, checked.refused, checked.ruleset
+    yield from (f"read {file}" for file in found.files if file not in refused)
+    yield from (f"replaced {file} by {by}" for file, by in found.replaced)
+    yield from (f"masked {file} by {by}" for file, by in found.masked)
+    for file, count in refused.items():
+        yield f"refused {file}: {count} mistake{'s' if count > 1 else ''}"
+    if ruleset is not None and not checked.problems:
+        yield f"{len(ruleset.resources)} resources, {len(ruleset.rules)} rules: valid"

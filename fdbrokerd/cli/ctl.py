@@ -2,21 +2,26 @@
 """fdbrokerctl: asks the broker, manages it, and checks its files without it."""
 
 import argparse
-import json
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-from fdbrokerd.cli.check import check
+from fdbrokerd.cli.check import add_check
 from fdbrokerd.cli.denial import describe_peer
-from fdbrokerd.cli.parser import Parser
+from fdbrokerd.cli.doctor import doctor
+from fdbrokerd.cli.explain import add_explain
+from fdbrokerd.cli.graph import add_graph
+from fdbrokerd.cli.parser import Parser, VerbParser
 from fdbrokerd.cli.report import pairs, table
-from fdbrokerd.client.client import DEFAULT_TIMEOUT_SECONDS, Client
+from fdbrokerd.cli.schema import add_schema
+from fdbrokerd.cli.verb import Options, asking, client_of, show
+from fdbrokerd.cli.who_can import add_who_can
 from fdbrokerd.client.escape import escape
-from fdbrokerd.errors import EX_NOPERM, Error, UsageError
-from fdbrokerd.rules.settings import PATH
+from fdbrokerd.errors import ConfigurationError, Error
 from fdbrokerd.version import __version__
 
-Options = argparse.Namespace
+EX_BROKEN_PIPE = 141
+"""What a shell shows for a program that SIGPIPE ended, which Python ignores."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,8 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.verb(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has enough (`| head`). What is still buffered must not fail at exit again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+        return EX_BROKEN_PIPE
     except Error as error:
-        print(escape(f"fdbrokerctl: {error}", keep="\n"), file=sys.stderr)
+        for one in error.mistakes if isinstance(error, ConfigurationError) else (error,):
+            print(escape(f"fdbrokerctl: {one}", keep="\n"), file=sys.stderr)
         return error.exit_status
     return status
 
@@ -37,118 +48,51 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
-    _asking(verbs, "list", _list, "what this process may get")
-    _asking(verbs, "whoami", _whoami, "who the broker takes this process for")
-    explain = _asking(verbs, "explain", _explain, "whether this process may do something, and why")
-    explain.add_argument("resource", metavar="RESOURCE")
-    explain.add_argument("arguments", metavar="ARG=VALUE", nargs="*")
-    explain.add_argument("--do", metavar="VERB", help='what to do with it; "get" unless given')
-    _asking(verbs, "ping", _ping, "whether the broker answers")
-    _asking(verbs, "status", _status, "how the broker is (for administrators)")
-    _asking(verbs, "reload", _reload, "read the rules again (for administrators)")
-    files = _verb(verbs, "check", check, "check settings and rules on files, without a broker")
-    files.add_argument(
-        "paths", metavar="PATH", nargs="*", help="rule files, or directories of them"
-    )
-    files.add_argument(
-        "--config", metavar="FILE", help=f"the settings; {PATH}, where it is, unless given"
-    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=VerbParser)
+    asking(verbs, "list", _list, "what this process may get")
+    asking(verbs, "whoami", _whoami, "who the broker takes this process for")
+    add_explain(verbs)
+    asking(verbs, "ping", _ping, "whether the broker answers")
+    asking(verbs, "status", _status, "how the broker is (for administrators)")
+    asking(verbs, "reload", _reload, "read the rules again (for administrators)")
+    add_who_can(verbs)
+    add_check(verbs)
+    add_graph(verbs)
+    add_schema(verbs)
+    asking(verbs, "doctor", doctor, "what this machine can do for the broker")
     return parser
-
-
-def _verb(
-    verbs: "argparse._SubParsersAction[Parser]",
-    name: str,
-    run: Callable[[Options], int],
-    says: str,
-) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=says, description=f"Tell {says}.", allow_abbrev=False)
-    parser.set_defaults(verb=run)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
-
-
-def _asking(
-    verbs: "argparse._SubParsersAction[Parser]",
-    name: str,
-    run: Callable[[Options], int],
-    says: str,
-) -> argparse.ArgumentParser:
-    """Add a verb that asks the broker."""
-    parser = _verb(verbs, name, run, says)
-    parser.add_argument("--socket", metavar="ADDRESS", help="@NAME, a path or fd:N")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=DEFAULT_TIMEOUT_SECONDS)
-    parser.add_argument("--server-uid", metavar="UID", type=int, help="who may answer beside root")
-    return parser
-
-
-def _client(options: Options) -> Client:
-    return Client(options.socket, timeout_seconds=options.timeout, server_uid=options.server_uid)
-
-
-def _print(options: Options, values: object, text: str) -> int:
-    """Print a result as JSON or as text, whatever the broker wrote in it."""
-    if options.json:
-        print(json.dumps(values, indent=2))
-    elif text:
-        print(escape(text, keep="\n"))
-    return 0
 
 
 def _list(options: Options) -> int:
-    with _client(options) as broker:
+    with client_of(options) as broker:
         items = broker.list()
     rows = [(item.name, item.kind, item.state, str(item.holders)) for item in items]
     text = table(("NAME", "KIND", "STATE", "HOLDERS"), rows) if rows else ""
-    return _print(options, [dict(item.fields) for item in items], text)
+    return show(options, [dict(item.fields) for item in items], text)
 
 
 def _whoami(options: Options) -> int:
-    with _client(options) as broker:
+    with client_of(options) as broker:
         peer = broker.who_am_i()
-    return _print(options, dict(peer.fields), describe_peer(peer))
-
-
-def _explain(options: Options) -> int:
-    """Exit with the status that getting it would have, so that a script can ask first."""
-    with _client(options) as broker:
-        answer = broker.explain(options.resource, _arguments(options.arguments), options.do)
-    verdict = "allowed" if answer.allowed else "denied"
-    values = {"allowed": answer.allowed, "text": answer.text}
-    text = answer.text if answer.text.startswith(verdict) else f"{verdict}: {answer.text}"
-    _print(options, values, text)
-    return 0 if answer.allowed else EX_NOPERM
-
-
-def _arguments(words: Sequence[str]) -> Mapping[str, str]:
-    given: dict[str, str] = {}
-    for word in words:
-        name, separator, value = word.partition("=")
-        if not separator or not name:
-            raise UsageError(f"not of the form ARG=VALUE: {word!r}")
-        if name in given:
-            raise UsageError(f"argument {name} is given twice")
-        given[name] = value
-    return given
+    return show(options, dict(peer.fields), describe_peer(peer))
 
 
 def _ping(options: Options) -> int:
-    with _client(options) as broker:
+    with client_of(options) as broker:
         info = broker.ping()
-    return _print(options, dict(info), f"{info.get('product')} {info.get('version')}")
+    return show(options, dict(info), f"{info.get('product')} {info.get('version')}")
 
 
 def _status(options: Options) -> int:
-    with _client(options) as broker:
+    with client_of(options) as broker:
         status = broker.status()
-    return _print(options, dict(status), pairs(status))
+    return show(options, dict(status), pairs(status))
 
 
 def _reload(options: Options) -> int:
-    with _client(options) as broker:
+    with client_of(options) as broker:
         broker.reload()
-    return _print(options, {}, "")
+    return show(options, {}, "")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ def describe(denied: Denied, peer: Peer | None) -> str:
     if denied.hint:
         lines.append(f"hint from the administrator: {denied.hint}")
     if denied.request:
-        lines.append(f"request {denied.request}; an administrator can ask:")
-        lines.append(f"journalctl FDBROKER_REQUEST={denied.request}")
+        lines.append(f"request {denied.request}; an administrator can run:")
+        lines.append(f"fdbrokerctl explain --request {denied.request}")
     return "\n".join(f"  {line}" for line in lines)
 
 
