@@ -39,7 +39,7 @@ def get(
 
 
 @contextmanager
-def running_broker(directory: Path, rules: str) -> Iterator[str]:
+def running_broker(directory: Path, rules: str, settings_too: str = "") -> Iterator[str]:
     """Run a broker with some rules; yield its address once it says that it is ready."""
     address = str(directory / "broker")
     (directory / "rules").mkdir()
@@ -47,7 +47,7 @@ def running_broker(directory: Path, rules: str) -> Iterator[str]:
     settings = directory / "fdbrokerd.yaml"
     settings.write_text(
         f'fdbroker: 1\nlisten: [{{address: "{address}"}}]\n'
-        f'rules-dirs: ["{directory / "rules"}"]\naudit: {{journal: false}}\n'
+        f'rules-dirs: ["{directory / "rules"}"]\naudit: {{journal: false}}\n{settings_too}'
     )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(directory / "notify"))

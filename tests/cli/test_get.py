@@ -278,7 +278,7 @@ def test_a_denial_says_who_and_whom_to_ask(address: str) -> None:
     assert second.startswith(f"  you are: uid {os.geteuid()} (")
     assert rest[0] == "  hint from the administrator: Ask ops."
     assert rest[1].startswith("  request ")
-    assert rest[2].startswith("  journalctl FDBROKER_REQUEST=")
+    assert rest[2].startswith("  fdbrokerctl explain --request ")
 
 
 def test_an_unknown_resource_looks_as_a_refused_one(address: str) -> None:

@@ -128,11 +128,10 @@ def test_another_uid_is_not_believed_and_is_sent_nothing(squatter: subprocess.Po
 @needs_root
 @pytest.mark.usefixtures("squatter")
 def test_another_uid_is_believed_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Client(NAME, server_uid=NOBODY):
-        pass
-    monkeypatch.setenv("FDBROKER_SERVER_UID", str(NOBODY))
-    with Client(NAME):
-        pass
+    with Client(NAME, server_uid=NOBODY):  # the squatter ends with its first client
+        monkeypatch.setenv("FDBROKER_SERVER_UID", str(NOBODY))
+        with Client(NAME):
+            pass
 
 
 @needs_root

@@ -16,7 +16,7 @@ from fdbrokerd.fd import OwnedFd
 from fdbrokerd.interfaces import BROKER, descriptions
 from fdbrokerd.leases import Leases
 from fdbrokerd.messages import decode
-from fdbrokerd.model.peer import PeerMatch
+from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import Resource
 from fdbrokerd.model.rule import Rule
 from fdbrokerd.model.ruleset import Ruleset
@@ -30,6 +30,7 @@ INTERFACES = {name: Interface(text) for name, text in descriptions().items()}
 STATUS: Mapping[str, object] = {
     "version": "1", "pid": 1, "startedUSec": 1, "listeners": ["@x"], "connections": 1,
     "requests": 1, "descriptors": 1, "leases": 1, "auditLost": 0,
+    "undeterminable": {"label": "no security module"},
     "ruleset": {"generation": 1, "loadedUSec": 1, "files": [], "resources": 1, "rules": 1},
 }  # fmt: skip
 

@@ -9,7 +9,8 @@ from fdbrokerd.kinds.file import KIND as FILE
 from fdbrokerd.kinds.file import FileSpec
 from fdbrokerd.model.argument import Argument, ArgumentLimit
 from fdbrokerd.model.key import Values
-from fdbrokerd.model.peer import IdRanges, Peer, PeerMatch
+from fdbrokerd.model.match import PeerMatch
+from fdbrokerd.model.peer import IdRanges, Peer
 from fdbrokerd.model.resource import NO_ARGUMENTS, Place, Request, Resource
 from fdbrokerd.model.rule import Effect, Limit, Rule
 from fdbrokerd.opened import Opened

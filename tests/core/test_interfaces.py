@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from fdbrokerd import errors
+from fdbrokerd.calls import METHODS
 from fdbrokerd.errors import CallError, wire_errors
 from fdbrokerd.interfaces import NAMES, SERVICE, descriptions
-from fdbrokerd.messages import METHODS
+from fdbrokerd.model.facts import Facts
 from fdbrokerd.model.peer import Peer
 
 from .idl import Interface
@@ -26,6 +27,8 @@ def varlink(hint: object) -> str:
     if get_origin(hint) is UnionType and NoneType in get_args(hint):
         (inner,) = (one for one in get_args(hint) if one is not NoneType)
         return "?" + varlink(inner)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return hint.__name__
     return {str: "string", int: "int", bool: "bool", dict[str, str]: "[string]string"}[hint]  # type: ignore[index]
 
 
@@ -43,13 +46,13 @@ def test_the_parameters_of_a_method(method: str) -> None:
     interface, _, name = method.rpartition(".")
     struct = METHODS[method]
     read = {
-        one.name: varlink(get_type_hints(struct)[one.name])
+        one.encode_name: varlink(get_type_hints(struct)[one.name])
         for one in msgspec.structs.fields(struct)
     }
     written = INTERFACES[interface].members[name].fields
     assert read == {key: one.type for key, one in written.items()}
     for one in msgspec.structs.fields(struct):
-        assert one.required is not written[one.name].type.startswith("?"), one.name
+        assert one.required is not written[one.encode_name].type.startswith("?"), one.name
     assert struct.__doc__ == f"{method}."
 
 
@@ -93,7 +96,9 @@ def test_every_error_on_the_wire_is_known() -> None:
 
 def test_a_peer_is_told_as_it_is_known() -> None:
     written = INTERFACES["io.fdbroker.Broker"].members["Peer"].fields
-    assert tuple(written) == Peer.__slots__
+    ids = [name for name in Peer.__slots__ if name not in {"facts", "foreign"}]
+    facts = ["userUnit" if name == "user_unit" else name for name in Facts.__slots__]
+    assert list(written) == ids + facts
 
 
 @pytest.mark.parametrize("interface", INTERFACES.values(), ids=list(INTERFACES))

@@ -11,14 +11,14 @@ from fdbrokerd.fd import OwnedFd
 from fdbrokerd.leases import Admission, Leases, ledger, rate
 from fdbrokerd.leases.rate import Rates
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.rule import Limit, Rate, Rule
+from fdbrokerd.model.rule import Limit, Per, Rate, Rule
 from fdbrokerd.model.verdict import Verdict
 
 from .made import OTHER, USER, a_peer, a_rule
 from .processes import readable, sleeper
 
 PER_UID = Limit(held=2)
-PER_PEER = Limit(held=1, per="peer")
+PER_PEER = Limit(held=1, per=Per.PEER)
 
 
 class Desk:
@@ -164,7 +164,7 @@ def test_a_rate_is_of_any_such_time(desk: Desk) -> None:
 
 
 def test_the_rates_of_processes_are_their_own(desk: Desk) -> None:
-    limit = Limit(rate=Rate(1, 60), per="peer")
+    limit = Limit(rate=Rate(1, 60), per=Per.PEER)
     with sleeper() as other:
         desk.admit(a_peer(), limit)
         desk.admit(a_peer(pid=other), limit)

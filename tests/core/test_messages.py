@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fdbrokerd.calls import METHODS, Explain, Get, List
 from fdbrokerd.errors import (
     CallError,
     Denied,
@@ -20,11 +21,7 @@ from fdbrokerd.errors import (
 from fdbrokerd.messages import (
     MAX_ARGUMENTS,
     MAX_NAME_CHARACTERS,
-    METHODS,
     Call,
-    Explain,
-    Get,
-    List,
     NotJson,
     decode,
     encode_error,

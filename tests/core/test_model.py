@@ -17,7 +17,8 @@ from fdbrokerd.model.argument import (
     unsafe,
     with_holds,
 )
-from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, PeerMatch
+from fdbrokerd.model.match import PeerMatch
+from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges
 from fdbrokerd.model.rule import Rate, covered
 
 from .made import a_peer, a_resource

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdbrokerd.model.argument import ArgumentLimit
-from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, Peer, PeerMatch
+from fdbrokerd.model.match import PeerMatch
+from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, Peer
 from fdbrokerd.model.resource import Request
 from fdbrokerd.model.rule import Effect, Rule
 from fdbrokerd.model.ruleset import NOTHING, Ruleset

@@ -16,12 +16,13 @@ rules:
 - {id: a, allow: pty, peer: {uid: [0, 5]}}
 - {id: g, allow: pty, peer: {gid: 7}, with: {part: chain}}
 - {id: d, deny: pty, peer: {uid: 5, gid: 6}}
+- {id: u, allow: pty, peer: {unit: x.service, not: {container: "*"}}}
 tests:
 """
 
 
 def refusals(test: str) -> list[str]:
-    """Return what is said of a test in line 9."""
+    """Return what is said of a test in line 10."""
     return mistakes(f"{RULES}- {{{test}}}\n")
 
 
@@ -41,6 +42,12 @@ def refusals(test: str) -> list[str]:
         # Of a bare uid no group is known, and a deny holds on what is unknown.
         "as: {uid: 5}, get: pty, expect: deny",
         "as: {uid: 1, group: root}, get: pty, expect: deny",
+        "as: {unit: x.service, uid: 3}, get: pty, expect: allow",
+        # Whose uid is unknown may be whom a deny means.
+        "as: {unit: x.service}, get: pty, expect: deny",
+        "as: {cgroup: /system.slice/x.service, uid: 3}, get: pty, expect: allow",
+        "as: {unit: y.service, exe: /x}, get: pty, expect: deny",
+        "as: {unit: x.service, container: 'podman:y'}, get: pty, expect: deny",
     ],
 )
 def test_holds(test: str) -> None:
@@ -59,19 +66,20 @@ def test_holds(test: str) -> None:
         ("as: {uid: 1}, put: pty, expect: deny", "18: unknown key 'put'"),
         ("as: {uid: 1}, get: pyt, expect: deny", "23: get: there is no resource 'pyt'; did you me"),
         ("as: {uid: 1}, get: pty, expect: denied", "36: expect: 'denied' is not one of allow, den"),
-        ("as: {}, get: pty, expect: deny", "8: as: names either a user or a uid"),
+        ("as: {}, get: pty, expect: deny", "8: as: names a user, a uid or a unit"),
         ("as: {uid: 1, user: root}, get: pty, expect: deny", "8: as: names either a user or a uid"),
         ("as: {user: no-such-1}, get: pty, expect: deny", "15: user: there is no user 'no-such-1'"),
         ("as: {uid: 1, group: [root, no-such-1]}, get: pty, expect: deny", "31: group: there is n"),
         ("as: {uid: 1-5}, get: pty, expect: deny", "14: uid: '1-5' is not a decimal number"),
-        ("as: {uid: 1, unit: x}, get: pty, expect: deny", "17: unknown key 'unit'"),
+        ("as: {uid: 1, unti: x}, get: pty, expect: deny", "17: unknown key 'unti'; did you mean u"),
+        ("as: {exe: /x}, get: pty, expect: deny", "8: as: names a user, a uid or a unit"),
         ("as: {uid: 1}, get: pty, with: {prat: x}, expect: deny", "prat: is unknown to this"),
         ("as: {uid: 1}, get: pty, with: {part: x}, expect: deny", "41: part: is not one of key,"),
     ],
 )  # fmt: skip
 def test_refused(test: str, said: str) -> None:
     first = refusals(test)[0]
-    assert first.startswith("f.yaml:9:")
+    assert first.startswith("f.yaml:10:")
     assert said in first
 
 
@@ -80,7 +88,7 @@ def test_every_failed_test_is_told() -> None:
         f"{RULES}- {{as: {{uid: 0}}, get: pty, expect: deny}}\n"
         "- {as: {uid: 1}, get: pty, expect: allow}\n"
     )
-    assert [one.split(":")[1] for one in said] == ["9", "10"]
+    assert [one.split(":")[1] for one in said] == ["10", "11"]
 
 
 def test_a_user_has_the_groups_that_the_system_knows() -> None:

@@ -4,8 +4,9 @@
 import pytest
 
 from fdbrokerd.model.argument import ArgumentLimit
-from fdbrokerd.model.peer import IdRanges, Peer, PeerMatch
-from fdbrokerd.model.rule import Effect, Limit, Rate, Rule
+from fdbrokerd.model.match import PeerMatch
+from fdbrokerd.model.peer import IdRanges, Peer
+from fdbrokerd.model.rule import Effect, Limit, Per, Rate, Rule
 from fdbrokerd.rules.loader import load_text
 
 from .said import mistakes
@@ -49,7 +50,7 @@ def rule(body: str) -> Rule:
         ("id: a, deny: 't*', do: [get, put]", "9:33: do: t* cannot be used with 'put', only with"),
         ("id: a, deny: pty, lease: 5min", "9:22: unknown key 'lease'"),
         ("id: a, deny: pty, match: {uid: 0}", "9:22: unknown key 'match'"),
-        ("id: a, allow: pty, peer: {unit: x.service}", "9:30: unknown key 'unit'"),
+        ("id: a, allow: pty, peer: {unti: x.service}", "9:30: unknown key 'unti'; did you mean"),
         ("id: a, allow: pty, peer: {uid: 65534}", "9:35: uid: 65534 is what the kernel shows"),
         ("id: a, allow: pty, peer: {user: nobody}", "9:36: user: 65534 is what the kernel shows"),
         ("id: a, allow: pty, peer: {gid: [0, 65534]}", "9:39: gid: 65534 is what the kernel"),
@@ -81,7 +82,7 @@ def rule(body: str) -> Rule:
         ("id: a, allow: pty, peer: {uid: 0}, limit: {rate: 30}", "9:53: rate: '30' is not a rate"),
         ("id: a, allow: pty, peer: {uid: 0}, limit: {rate: 1/week}", "9:53: rate: '1/week' is not"),
         ("id: a, allow: pty, peer: {uid: 0}, limit: {rate: 0/s}", "9:53: rate: '0/s' is not a rat"),
-        ("id: a, allow: pty, peer: {uid: 0}, limit: {held: 1, per: unit}", "per: 'unit' is not on"),
+        ("id: a, allow: pty, peer: {uid: 0}, limit: {held: 1, per: unit}", "per: needs a peer wit"),
         ("id: a, allow: pty, peer: {uid: 0}, hint: x", "9:45: hint: goes with deny"),
         ("id: a, deny: pty, hint: " + "x" * 201, "9:28: hint: is longer than 200 characters"),
         ("id: a, deny: pty, hint: 'a\u00a0b'", "9:28: hint: holds a character that is not printab"),
@@ -136,7 +137,7 @@ def test_a_rule() -> None:
         "port": ArgumentLimit(frozenset({"80"}), ((1, 9),)),
         "x": ArgumentLimit(frozenset({"1-2"})),
     }
-    assert made.limit == Limit(3, Rate(5, 3600), "peer")
+    assert made.limit == Limit(3, Rate(5, 3600), Per.PEER)
     assert str(made.place) == "f.yaml:9:3"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fdbrokerd.errors import ConfigurationError
-from fdbrokerd.model.peer import IdRanges, PeerMatch
+from fdbrokerd.model.match import PeerMatch
+from fdbrokerd.model.peer import IdRanges
 from fdbrokerd.rules.loader import load_text
 from fdbrokerd.rules.settings import Audit, Limits, Listener, Settings, load_settings
 

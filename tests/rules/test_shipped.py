@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from fdbrokerd.rules.document import parse
-from fdbrokerd.rules.loader import load
+from fdbrokerd.rules.loader import load, load_text
 from fdbrokerd.rules.settings import SETTINGS_KEYS, Settings, load_settings, settings_of
 
 CONFIG = Path(__file__).parents[2] / "config"
+DOCS = CONFIG.parent / "docs"
 RULE_FILES = [*CONFIG.glob("rules.d/*"), *CONFIG.glob("examples/*")]
 
 
@@ -41,3 +42,9 @@ def test_settings_show_every_key() -> None:
     text = (CONFIG / "fdbrokerd.yaml").read_text()
     for key in SETTINGS_KEYS:
         assert f"{key}:" in text
+
+
+def test_the_rules_of_the_docs_load() -> None:
+    for path in (DOCS / "rules.md", DOCS.parent / "README.md"):
+        (block,) = re.findall(r"```yaml\n(fdbroker: 1.*?)```", path.read_text(), re.DOTALL)
+        assert load_text(block, path.name).rules

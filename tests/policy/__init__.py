@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Tests of decisions and of everything that tells about them."""
