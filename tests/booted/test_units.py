@@ -21,8 +21,8 @@ NEWER = {
 
 
 @pytest.mark.parametrize("fixture", NEWER)
-def test_every_line_is_understood(request: pytest.FixtureRequest, fixture: str) -> None:
-    machine: Machine = request.getfixturevalue(fixture)
+def test_every_line_is_understood(machine: Machine, old_machine: Machine, fixture: str) -> None:
+    machine = {"machine": machine, "old_machine": old_machine}[fixture]
     for unit in (UNIT, SOCKET):
         result = machine.run("systemd-analyze", "verify", "--man=no", unit)
         complaints = (result.stdout + result.stderr).splitlines()
@@ -34,8 +34,10 @@ def test_every_line_is_understood(request: pytest.FixtureRequest, fixture: str) 
 
 
 @pytest.mark.parametrize("fixture", NEWER)
-def test_the_sandbox_does_not_get_weaker(request: pytest.FixtureRequest, fixture: str) -> None:
-    machine: Machine = request.getfixturevalue(fixture)
+def test_the_sandbox_does_not_get_weaker(
+    machine: Machine, old_machine: Machine, fixture: str
+) -> None:
+    machine = {"machine": machine, "old_machine": old_machine}[fixture]
     # 3.3 of 10: the rest is what opening any file as root needs.
     machine.run("systemd-analyze", "security", "--offline=yes", "--threshold=34", UNIT)
 
