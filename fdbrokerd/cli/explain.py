@@ -9,13 +9,13 @@ would have, so that a script can ask first.
 import os
 
 from fdbrokerd.cli.files import ruleset_of
+from fdbrokerd.cli.options import arguments_of
 from fdbrokerd.cli.pretence import pretence
 from fdbrokerd.cli.verb import (
     Options,
     Verbs,
     add_request,
     add_rules,
-    arguments_of,
     asking,
     client_of,
     show,
@@ -64,10 +64,9 @@ def _check(options: Options) -> None:
 
 def _on_files(options: Options) -> tuple[bool, str]:
     ruleset = ruleset_of(options.rules)
-    arguments = arguments_of(options.arguments)
+    given = arguments_of(options.arguments)
     resource = ruleset.resources.get(options.resource)
-    if resource is not None:
-        arguments = resource.complete(arguments)
+    arguments = given if resource is None else resource.complete(given)
     return explain(
         ruleset, _peer(options), Request(options.do or "get", options.resource, arguments)
     )

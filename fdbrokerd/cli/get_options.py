@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fdbrokerd.cli.options import CommandLine
+from fdbrokerd.cli.options import CommandLine, arguments_of
 from fdbrokerd.cli.place import Place, place_of
 from fdbrokerd.errors import UsageError
 
@@ -96,7 +96,7 @@ def _operands(operands: list[str], places: list[Place]) -> Request:
     """Return the request of `RESOURCE [ARG=VALUE…]`."""
     if not operands:
         raise UsageError("no resource")
-    return Request(operands[0], _arguments(operands[1:]), places)
+    return Request(operands[0], arguments_of(operands[1:]), places)
 
 
 def _request(text: str) -> Request:
@@ -105,7 +105,7 @@ def _request(text: str) -> Request:
     resource, *arguments = what.split(",")
     if not equals or not where or not resource:
         raise UsageError(f"-r {text}: give PLACE=RESOURCE[,ARG=VALUE...]")
-    return Request(resource, _arguments(arguments), [_place(where)])
+    return Request(resource, arguments_of(arguments), [_place(where)])
 
 
 def _place(where: str) -> Place:
@@ -121,18 +121,6 @@ def _place(where: str) -> Place:
         place = place_of("env", f"{word}={name}" if colon else word)
     assert place is not None  # each of these options is a place
     return place
-
-
-def _arguments(words: list[str]) -> dict[str, str]:
-    arguments: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise UsageError(f"not an argument: {word!r}: give NAME=VALUE, and a command after --")
-        if name in arguments:
-            raise UsageError(f"argument {name} is given twice")
-        arguments[name] = value
-    return arguments
 
 
 def _seconds(text: str | None) -> float | None:

@@ -12,7 +12,7 @@ from fdbrokerd.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Literal, TypeAlias
 
     Takes: TypeAlias = Literal["nothing", "value", "perhaps"]
@@ -83,3 +83,16 @@ def _next(option: str, rest: list[str]) -> str:
     if not rest:
         raise UsageError(f"option {option} needs a value")
     return rest.pop()
+
+
+def arguments_of(words: Iterable[str]) -> dict[str, str]:
+    """Return a resource's arguments from words of the form NAME=VALUE. Raises UsageError."""
+    arguments: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"not an argument: {word!r}: give NAME=VALUE")
+        if name in arguments:
+            raise UsageError(f"argument {name} is given twice")
+        arguments[name] = value
+    return arguments

@@ -3,12 +3,11 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from fdbrokerd.client.client import DEFAULT_TIMEOUT_SECONDS, Client
 from fdbrokerd.client.escape import escape
-from fdbrokerd.errors import UsageError
 
 if TYPE_CHECKING:
     from fdbrokerd.cli.parser import VerbParser
@@ -60,19 +59,6 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
 def client_of(options: Options) -> Client:
     """Return a connection to the broker that the options name."""
     return Client(options.socket, timeout_seconds=options.timeout, server_uid=options.server_uid)
-
-
-def arguments_of(words: Sequence[str]) -> Mapping[str, str]:
-    """Return the arguments of a request. Raises UsageError."""
-    given: dict[str, str] = {}
-    for word in words:
-        name, separator, value = word.partition("=")
-        if not separator or not name:
-            raise UsageError(f"not of the form ARG=VALUE: {word!r}")
-        if name in given:
-            raise UsageError(f"argument {name} is given twice")
-        given[name] = value
-    return given
 
 
 def show(options: Options, values: object, text: str) -> int:

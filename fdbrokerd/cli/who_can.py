@@ -2,12 +2,12 @@
 """`fdbrokerctl who-can`: who may do something, from the rules in force or from files."""
 
 from fdbrokerd.cli.files import ruleset_of
+from fdbrokerd.cli.options import arguments_of
 from fdbrokerd.cli.verb import (
     Options,
     Verbs,
     add_request,
     add_rules,
-    arguments_of,
     asking,
     client_of,
     show,

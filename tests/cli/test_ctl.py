@@ -126,7 +126,7 @@ def test_explain_takes_a_process(ran: Run, rules: str) -> None:
         (["explain", "pty", "--as", "uid=1", "--pid", "1"], "not allowed with"),
         (["explain", "pty", "--request", "x"], "--request says by itself"),
         (["explain", "--request", "x", "--rules", "/x"], "known to the broker only"),
-        (["explain", "pty", "x"], "not of the form ARG=VALUE: 'x'"),
+        (["explain", "pty", "x"], "not an argument: 'x'"),
         (["explain", "pty", "x=1", "x=1"], "argument x is given twice"),
         (["who-can"], "RESOURCE"),
         (["graph", "--format", "svg"], "invalid choice"),
