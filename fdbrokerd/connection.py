@@ -11,12 +11,11 @@ protocol ends in `_hang_up`, with a record; a peer that leaves ends in `close`, 
 
 import asyncio
 import socket
-from dataclasses import dataclass
 from typing import Protocol
 
 from fdbrokerd.channel import receive_call
 from fdbrokerd.errors import ProtocolError
-from fdbrokerd.exchange import Answer, Caller, Reply
+from fdbrokerd.exchange import Answer, Caller, Patience, Reply
 from fdbrokerd.messages import Call, decode
 from fdbrokerd.outgoing import Outgoing
 from fdbrokerd.wire import Decoder
@@ -24,16 +23,6 @@ from fdbrokerd.wire import Decoder
 MAX_CALLS_WAITING = 64
 """Calls that a peer may send before it reads an answer; more stay in the socket, where they are the
 peer's own memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a peer may take, in seconds."""
-
-    message: float
-    """From the first byte of a message to its last."""
-    reply: float
-    """Until a reply is read."""
 
 
 class Owner(Protocol):

@@ -27,6 +27,16 @@ class Caller:
         return self.scope is None or covered(resource, self.scope)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a peer may take, in seconds."""
+
+    message: float
+    """From the first byte of a message to its last."""
+    reply: float
+    """Until a reply is read."""
+
+
 class Answer:
     """What goes back: bytes, the descriptors to attach, and who is told how it went.
 

@@ -17,7 +17,7 @@ from fdbrokerd.errors import EX_CONFIG, ConfigurationError
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.rules.loader import load_files
 from fdbrokerd.rules.mistakes import Mistakes
-from fdbrokerd.rules.settings import PATH, load_named_settings
+from fdbrokerd.rules.settings import PATH, check_resources, load_named_settings
 from fdbrokerd.rules.survey import Survey
 
 
@@ -74,7 +74,7 @@ def _check(options: Options) -> _Checked:
         found = survey_of(paths, settings, mistakes)
         ruleset = load_files(found, mistakes)
         if not paths:
-            settings.check_resources(ruleset)
+            check_resources(settings, ruleset)
     except ConfigurationError as error:
         return _Checked(found, ruleset, error.mistakes)
     return _Checked(found, ruleset, ())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fdbrokerd import channel
 from fdbrokerd.errors import EX_OSERR, Error
-from fdbrokerd.rules.settings import Listener, Settings
+from fdbrokerd.model.settings import Listener, Settings
 from fdbrokerd.systemd import Passed, is_listener
 
 CONNECTED_NAME = "varlink"

@@ -5,9 +5,10 @@ import os
 from collections.abc import Sequence
 
 from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.model.settings import Settings
 from fdbrokerd.rules.loader import load_files
 from fdbrokerd.rules.mistakes import Mistakes
-from fdbrokerd.rules.settings import Settings, load_named_settings
+from fdbrokerd.rules.settings import load_named_settings
 from fdbrokerd.rules.survey import Survey, survey
 
 

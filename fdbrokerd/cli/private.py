@@ -15,10 +15,10 @@ from fdbrokerd.audit import AuditLog
 from fdbrokerd.cli.command import CannotRun, find
 from fdbrokerd.cli.service import new_loop
 from fdbrokerd.fd import OwnedFd
+from fdbrokerd.model.settings import Settings
 from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
 from fdbrokerd.rules.builtin import private
-from fdbrokerd.rules.settings import Settings
 from fdbrokerd.server import Server
 from fdbrokerd.server.loaded import Loaded
 from fdbrokerd.systemd import Notifier

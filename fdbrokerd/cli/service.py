@@ -15,11 +15,12 @@ from fdbrokerd.cli.detach import UMASK, detached
 from fdbrokerd.cli.doors import Doors, doors
 from fdbrokerd.determinable import undeterminable
 from fdbrokerd.errors import EX_OSERR, Error
+from fdbrokerd.model.settings import Settings
 from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
 from fdbrokerd.rules import loader
 from fdbrokerd.rules.determined import check_determined
-from fdbrokerd.rules.settings import Settings, load_named_settings
+from fdbrokerd.rules.settings import check_resources, load_named_settings
 from fdbrokerd.server import Server
 from fdbrokerd.server.loaded import Load, Loaded
 from fdbrokerd.systemd import Notifier, passed_descriptors
@@ -60,7 +61,7 @@ def load_files(config: str | None) -> Loaded:
     """Read settings and rules. Raises ConfigurationError."""
     settings = load_named_settings(config)
     ruleset = loader.load(settings.rules_dirs)
-    settings.check_resources(ruleset)
+    check_resources(settings, ruleset)
     check_determined(ruleset, settings.admins, undeterminable())
     return Loaded(settings, InForce(ruleset, settings.admins))
 

@@ -7,6 +7,7 @@ from fdbrokerd import trusted_path
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.model.resource import Place, Resource
 from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.model.settings import DIRECTORIES
 from fdbrokerd.rules.document import Mapping as MappingNode
 from fdbrokerd.rules.document import Node, parse, wrong
 from fdbrokerd.rules.expectation import expectations
@@ -16,13 +17,6 @@ from fdbrokerd.rules.resource import resources
 from fdbrokerd.rules.rule import Known, rules
 from fdbrokerd.rules.survey import Survey, survey
 from fdbrokerd.rules.swallowed import check_swallowed
-
-DIRECTORIES = (
-    "/usr/lib/fdbrokerd/rules.d",
-    "/run/fdbrokerd/rules.d",
-    "/etc/fdbrokerd/rules.d",
-)
-"""Packages', this boot's, the administrator's: rising priority."""
 
 _SECTIONS = ("fdbroker", "resources", "rules", "tests")
 

@@ -3,18 +3,23 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from fdbrokerd import trusted_path
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.model.key import Flag, Key, Many, Mode, Section, Text, Values, Whole
-from fdbrokerd.model.match import PeerMatch
-from fdbrokerd.model.resource import Place
 from fdbrokerd.model.rule import covered
 from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.model.settings import (
+    DEFAULT_MODE,
+    MAX_CONNECTIONS_PER_UID,
+    Audit,
+    Limits,
+    Listener,
+    Settings,
+)
 from fdbrokerd.rules.document import Node, parse, wrong
-from fdbrokerd.rules.loader import DIRECTORIES
 from fdbrokerd.rules.mistakes import Mistakes, nearest, shown
 from fdbrokerd.rules.peer import MATCH, match_of
 from fdbrokerd.rules.reader import FORMAT, Reading, header, read
@@ -23,21 +28,6 @@ PATH = "/etc/fdbrokerd/fdbrokerd.yaml"
 
 MAX_ADDRESS_BYTES = 107
 """Of sun_path's 108 (unix(7)): a NUL ends a path, or begins an abstract name."""
-
-MAX_CONNECTIONS = 2048
-"""As many as the system's D-Bus allows. Each costs two descriptors and some kilobytes."""
-
-MAX_CONNECTIONS_PER_UID = 256
-"""As D-Bus has it: far more than one user's programs need, and an eighth of what there is."""
-
-MESSAGE_SECONDS = 10
-"""From the first byte of a call to its last: a call is written at once, also by a slow machine."""
-
-REPLY_SECONDS = 10
-"""Until a peer that does not read is hung up: its descriptors are held open meanwhile."""
-
-DEFAULT_MODE = 0o666
-"""Everybody may connect and be told no, as with D-Bus: the rules decide, not the socket."""
 
 _UP_TO_A_MINUTE = Whole(1, 60)
 
@@ -83,68 +73,19 @@ SETTINGS_KEYS: Mapping[str, Key] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """An address to listen at. `place` is where its resources were listed."""
+def check_resources(settings: Settings, ruleset: Ruleset) -> None:
+    """Raise a ConfigurationError for a listener that names what the rules do not define.
 
-    address: str
-    mode: int = DEFAULT_MODE
-    resources: tuple[str, ...] = ("*",)
-    place: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What peers can make the broker hold."""
-
-    connections: int = MAX_CONNECTIONS
-    connections_per_uid: int = MAX_CONNECTIONS_PER_UID
-    message_seconds: int = MESSAGE_SECONDS
-    reply_seconds: int = REPLY_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """Where the record of each request goes, and whether there is no reply without it."""
-
-    journal: bool = True
-    file: str | None = None
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """All of it. `admins` is None where only root is one."""
-
-    listen: tuple[Listener, ...] = (
-        Listener("@fdbrokerd"),
-        Listener("/run/fdbrokerd/io.fdbroker"),
-    )
-    rules_dirs: tuple[str, ...] = DIRECTORIES
-    admins: PeerMatch | None = None
-    limits: Limits = Limits()
-    audit: Audit = Audit()
-
-    @classmethod
-    def default(cls) -> "Settings":
-        """Return the settings of a broker without a file."""
-        return cls()
-
-    def check_resources(self, ruleset: Ruleset) -> None:
-        """Raise a ConfigurationError for a listener that names what the rules do not define.
-
-        `*` means all there are, be it none.
-        """
-        mistakes = Mistakes()
-        for listener in self.listen:
-            for entry in set(listener.resources) - {"*"}:
-                if listener.place and not any(
-                    covered(name, (entry,)) for name in ruleset.resources
-                ):
-                    message = f"resources: there is no {shown(entry)}"
-                    message += nearest(entry, ruleset.resources)
-                    mistakes.add(wrong(message, listener.place))
-        mistakes.check()
+    `*` means all there are, be it none.
+    """
+    mistakes = Mistakes()
+    for listener in settings.listen:
+        for entry in set(listener.resources) - {"*"}:
+            if listener.place and not any(covered(name, (entry,)) for name in ruleset.resources):
+                message = f"resources: there is no {shown(entry)}"
+                message += nearest(entry, ruleset.resources)
+                mistakes.add(wrong(message, listener.place))
+    mistakes.check()
 
 
 def load_settings(path: str = PATH) -> Settings:

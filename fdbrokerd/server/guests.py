@@ -6,7 +6,7 @@ from collections import Counter
 from fdbrokerd.connection import Connection
 from fdbrokerd.errors import Error
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.rules.settings import Limits
+from fdbrokerd.model.settings import Limits
 
 
 class Guests:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fdbrokerd.asked import InForce
-from fdbrokerd.rules.settings import Settings
+from fdbrokerd.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

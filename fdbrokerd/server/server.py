@@ -14,10 +14,10 @@ from fdbrokerd.audit import AuditLog
 from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
 from fdbrokerd.channel import harden
-from fdbrokerd.connection import Connection, Patience
+from fdbrokerd.connection import Connection
 from fdbrokerd.determinable import undeterminable
 from fdbrokerd.errors import ConfigurationError, ReloadFailed
-from fdbrokerd.exchange import Caller, Reply
+from fdbrokerd.exchange import Caller, Patience, Reply
 from fdbrokerd.leases import Leases
 from fdbrokerd.messages import Call
 from fdbrokerd.opener import Pool, Zygote

@@ -8,8 +8,9 @@ import pytest
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.peer import IdRanges
+from fdbrokerd.model.settings import Audit, Limits, Listener, Settings
 from fdbrokerd.rules.loader import load_text
-from fdbrokerd.rules.settings import Audit, Limits, Listener, Settings, load_settings
+from fdbrokerd.rules.settings import check_resources, load_settings
 
 from .said import mistake_in_settings
 
@@ -110,10 +111,10 @@ def test_listeners_name_resources_that_are_there(tmp_path: Path) -> None:
     nothing = load_text("fdbroker: 1", "f.yaml")
     pty = load_text("fdbroker: 1\nresources: {pty: {kind: pty}, tls: {kind: pty}}", "f.yaml")
     with pytest.raises(ConfigurationError) as caught:
-        made.check_resources(pty)
+        check_resources(made, pty)
     assert "fdbrokerd.yaml:2:36: resources: there is no 'ttls'; did you mean tls?" in str(
         caught.value
     )
     with pytest.raises(ConfigurationError):
-        made.check_resources(nothing)
-    Settings.default().check_resources(nothing)
+        check_resources(made, nothing)
+    check_resources(Settings.default(), nothing)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fdbrokerd.model.settings import Settings
 from fdbrokerd.rules.document import parse
 from fdbrokerd.rules.loader import load, load_text
-from fdbrokerd.rules.settings import SETTINGS_KEYS, Settings, load_settings, settings_of
+from fdbrokerd.rules.settings import SETTINGS_KEYS, load_settings, settings_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 DOCS = CONFIG.parent / "docs"
