@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import MutableMapping
 from time import CLOCK_MONOTONIC, clock_gettime_ns
+from typing import TextIO
 
 import sdnotify
 
@@ -74,7 +75,9 @@ class Notifier:
     that is stopped must not stop us, and a state that got lost is said again by the next one.
     """
 
-    def __init__(self, environment: MutableMapping[str, str]) -> None:
+    def __init__(self, environment: MutableMapping[str, str], voice: TextIO | None = None) -> None:
+        """Connect. What `ready` says is said to `voice`, too: the journal, or a terminal."""
+        self._voice = voice
         self._notifier: sdnotify.SystemdNotifier | None = None
         if environment.get("NOTIFY_SOCKET"):
             notifier = sdnotify.SystemdNotifier()  # reads the variable itself
@@ -87,6 +90,8 @@ class Notifier:
     def ready(self, status: str) -> None:
         """Say that requests are served, for the first time or after a reload."""
         self._tell(f"READY=1\nSTATUS={_ascii(status)}")
+        if self._voice is not None:
+            print(f"fdbrokerd: {status}", file=self._voice, flush=True)
 
     def status(self, status: str) -> None:
         """Say how it goes, in a line."""

@@ -54,9 +54,9 @@ def _considered(rule: Rule, peer: Peer, request: Request) -> Considered:
     obstacles = (*_of_request(rule, request), *_of_peer(rule.peer, peer))
     if rule.effect is Effect.DENY:
         return Considered(rule, all(one.unknown for one in obstacles), obstacles)
-    if not obstacles and not rule.peer.admits(peer):
+    if not rule.peer.at_home(peer):
         foreign = Obstacle("container", "container or unit in the rule", "a foreign namespace")
-        return Considered(rule, takes_part=False, obstacles=(foreign,))
+        obstacles = (*obstacles, foreign)
     return Considered(rule, not obstacles, obstacles)
 
 

@@ -160,9 +160,11 @@ def _refuse_owner(found: _Found) -> None:
     trusted = {0, os.geteuid()}
     if found.status.st_uid not in trusted:
         whose = " or ".join(f"uid {uid}" for uid in sorted(trusted))
+        mend = f"chown -h root {found.path}"
+        if stat.S_ISDIR(found.status.st_mode):  # perhaps somebody's home, who is to keep it
+            mend = "what it believes must be in a directory of theirs"
         raise ConfigurationError(
-            f"belongs to uid {found.status.st_uid}, not to {whose}: chown -h root {found.path}",
-            found.path,
+            f"belongs to uid {found.status.st_uid}, not to {whose}: {mend}", found.path
         )
 
 

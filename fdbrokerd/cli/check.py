@@ -2,19 +2,22 @@
 """`fdbrokerctl check`: what the daemon would say of its files, without a daemon.
 
 The same functions read the files as at start and at each reload, so what passes here passes there,
-as long as the same user looks: files must belong to root or to whoever runs the broker.
+as long as the same user looks (files must belong to root or to whoever runs the broker) and sees as
+much of other processes: what it cannot see is a warning here, and a mistake there.
 """
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fdbrokerd.cli.files import survey_of
 from fdbrokerd.cli.verb import Options, Verbs, add_rules, verb
 from fdbrokerd.client.escape import escape
+from fdbrokerd.determinable import undeterminable
 from fdbrokerd.errors import EX_CONFIG, ConfigurationError
 from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.rules.determined import check_determined
 from fdbrokerd.rules.loader import load_files
 from fdbrokerd.rules.mistakes import Mistakes
 from fdbrokerd.rules.settings import PATH, check_resources, load_named_settings
@@ -23,11 +26,16 @@ from fdbrokerd.rules.survey import Survey
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """What was found, the rules if they load, and every mistake."""
+    """What was found, the rules if they load, and every mistake.
+
+    `warnings` are what cannot be determined by this process: files may be checked for another
+    machine, and the daemon may have other capabilities.
+    """
 
     found: Survey
     ruleset: Ruleset | None
-    problems: tuple[ConfigurationError, ...]
+    problems: tuple[ConfigurationError, ...] = ()
+    warnings: tuple[ConfigurationError, ...] = ()
 
     @property
     def refused(self) -> dict[str, int]:
@@ -61,6 +69,11 @@ def _run(options: Options) -> int:
             print(escape(line))
         for problem in checked.problems:
             print(escape(str(problem)), file=sys.stderr)
+        for warning in checked.warnings:
+            print(
+                escape(f"{warning} (a warning: the daemon may see what this process cannot)"),
+                file=sys.stderr,
+            )
     return EX_CONFIG if checked.problems else 0
 
 
@@ -77,7 +90,11 @@ def _check(options: Options) -> _Checked:
             check_resources(settings, ruleset)
     except ConfigurationError as error:
         return _Checked(found, ruleset, error.mistakes)
-    return _Checked(found, ruleset, ())
+    try:
+        check_determined(ruleset, settings.admins, undeterminable())
+    except ConfigurationError as error:
+        return _Checked(found, ruleset, warnings=error.mistakes)
+    return _Checked(found, ruleset)
 
 
 def _values(checked: _Checked) -> dict[str, object]:
@@ -90,11 +107,16 @@ def _values(checked: _Checked) -> dict[str, object]:
         "refused": list(checked.refused),
         "resources": sorted(ruleset.resources) if ruleset else [],
         "rules": [rule.id for rule in ruleset.rules] if ruleset else [],
-        "problems": [
-            {"file": one.file, "line": one.line, "column": one.column, "message": one.message}
-            for one in checked.problems
-        ],
+        "problems": _places(checked.problems),
+        "warnings": _places(checked.warnings),
     }
+
+
+def _places(mistakes: Sequence[ConfigurationError]) -> list[dict[str, object]]:
+    return [
+        {"file": one.file, "line": one.line, "column": one.column, "message": one.message}
+        for one in mistakes
+    ]
 
 
 def _lines(checked: _Checked) -> Iterator[str]:
@@ -104,5 +126,7 @@ def _lines(checked: _Checked) -> Iterator[str]:
     yield from (f"masked {file} by {by}" for file, by in found.masked)
     for file, count in refused.items():
         yield f"refused {file}: {count} mistake{'s' if count > 1 else ''}"
+    if not found.files and not refused:
+        yield "no rule files were found: nobody gets anything"
     if ruleset is not None and not checked.problems:
         yield f"{len(ruleset.resources)} resources, {len(ruleset.rules)} rules: valid"

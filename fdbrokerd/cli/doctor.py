@@ -82,4 +82,4 @@ def _reasons(options: argparse.Namespace) -> tuple[str, Mapping[str, str]]:
         told = None
     if isinstance(told, dict):
         return "by the daemon that runs", told
-    return "by this process; the daemon was not asked", undeterminable()
+    return "by this process; the daemon tells administrators what it can", undeterminable()

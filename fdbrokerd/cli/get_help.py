@@ -9,7 +9,8 @@ Get descriptors from fdbrokerd and do something useful with them.
 
 Without a command:
   a pty         relay between it and the terminal, or standard input and output;
-                its path is told on standard error
+                its path is told on standard error. Ends when the last one to
+                use the slave closes it; ^] three times within a second ends it
   a file        copy it to standard output; one that is opened for writing is
                 fed from standard input (and emptied first, unless it appends)
 
@@ -35,15 +36,15 @@ Options:
   --timeout SECONDS  for connecting and for each answer (45); or infinity
   --server-uid UID   believe a broker of this user, beside root and yourself
   --json             print the reply and close everything
-  -q, --quiet        say nothing on standard error, but for wrong usage
-  -E N               exit with N where this program itself fails (64 to 78)
+  -q, --quiet        say nothing on standard error, but for a wrong command line
+  -E N               exit with N instead of this program's own 64 to 78
   -h, --help         print this
   --version          print the version
 
 Exit status: that of CMD; 0; 64 usage; 65 nonsense answered, or descriptors went
 missing; 66 no such item; 69 no broker, or not one to believe; 71 a system call
-failed; 73 exists already; 75 try again; 77 denied; 78 configuration; 126, 127
-CMD cannot be run, is not found.
+failed; 75 try again; 77 denied; 78 configuration; 126, 127 CMD cannot be run,
+is not found.
 
 Environment: FDBROKER_SOCKET, FDBROKER_SERVER_UID.
 """

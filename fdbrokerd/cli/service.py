@@ -5,6 +5,7 @@ import asyncio
 import os
 import resource
 import signal
+import sys
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -93,7 +94,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def _serve(loaded: Loaded, load: Load, log: AuditLog, zygote: Zygote, opened: Doors) -> None:
     """Run the server on a loop of its own."""
-    with closing(new_loop()) as loop, closing(Notifier(os.environ)) as notifier:
+    with closing(new_loop()) as loop, closing(Notifier(os.environ, sys.stderr)) as notifier:
         server = Server(loop, loaded, load, log, zygote, notifier)
         stop = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, server.on_hangup)

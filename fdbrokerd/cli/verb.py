@@ -20,7 +20,9 @@ def verb(
     verbs: Verbs, name: str, run: Callable[[Options], int], says: str
 ) -> argparse.ArgumentParser:
     """Add a verb, which returns its exit status, and return its parser."""
-    parser = verbs.add_parser(name, help=says, description=f"Tell {says}.", allow_abbrev=False)
+    parser = verbs.add_parser(
+        name, help=says, description=f"{says[0].upper()}{says[1:]}.", allow_abbrev=False
+    )
     parser.set_defaults(verb=run)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

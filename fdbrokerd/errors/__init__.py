@@ -8,7 +8,6 @@ annotations of its class, as the .varlink files give them; a test holds the two 
 
 from fdbrokerd.errors.local import (
     EX_CANNOT_RUN,
-    EX_CANTCREAT,
     EX_CONFIG,
     EX_DATAERR,
     EX_NOINPUT,
@@ -49,7 +48,6 @@ from fdbrokerd.errors.replies import (
 
 __all__ = [
     "EX_CANNOT_RUN",
-    "EX_CANTCREAT",
     "EX_CONFIG",
     "EX_DATAERR",
     "EX_NOINPUT",

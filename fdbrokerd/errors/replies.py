@@ -164,7 +164,10 @@ class ReloadFailed(CallError):
         """Return the error for what went wrong: a mistake with its place, or anything else."""
         if not isinstance(error, ConfigurationError):
             error = ConfigurationError(str(error))
-        return cls(file=error.file, line=error.line, column=error.column, message=error.message)
+        message = error.message
+        if more := len(error.mistakes) - 1:
+            message += f" (and {more} more: fdbrokerctl check)"
+        return cls(file=error.file, line=error.line, column=error.column, message=message)
 
     def __str__(self) -> str:
         """Return `file:line:column: message`."""

@@ -18,13 +18,13 @@ offset or O_NONBLOCK with anybody. An O_APPEND that is handed out can be cleared
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from errno import EAGAIN, ENXIO, EXDEV
+from errno import EAGAIN, ENXIO, EOPNOTSUPP, EXDEV
 from functools import partial
 from types import MappingProxyType
 
 from fdbrokerd.errors import Busy, Unavailable
 from fdbrokerd.fd import OwnedFd
-from fdbrokerd.kinds.beneath import parent_of
+from fdbrokerd.kinds.beneath import parent_of, strict
 from fdbrokerd.kinds.create import Creation, create
 from fdbrokerd.kinds.deliver import (
     DEFAULT_SNAPSHOT_BYTES,
@@ -41,6 +41,7 @@ from fdbrokerd.model.argument import Argument
 from fdbrokerd.model.key import Account, Key, KeyRefused, Mode, Section, Size, Text, Values, Word
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Request
+from fdbrokerd.openat2 import RESOLVE_NO_MAGICLINKS, openat2
 from fdbrokerd.opened import Opened
 from fdbrokerd.trusted_path import controlled
 
@@ -66,8 +67,10 @@ class FileSpec:
     creation: Creation | None
     deliver: str
     max_size: int
-    quick: bool
-    """Whether root is a local directory that only root can swap for another."""
+    controlled: bool
+    """Whether only root can swap the root directory for another."""
+    local: bool
+    """Whether it was on a file system that cannot hang when the rules were loaded."""
 
 
 class File:
@@ -116,13 +119,14 @@ class File:
             creation=_creation(values.section("create")),
             deliver=deliver,
             max_size=values.number("max-size") or DEFAULT_SNAPSHOT_BYTES,
-            quick=controlled(root) and is_local(root),
+            controlled=controlled(root),
+            local=is_local(root),
         )
 
     def may_block(self, spec: FileSpec) -> bool:
         """Tell whether it needs the name service, a copying child, or a root that may hang."""
         return (
-            not spec.quick
+            not (spec.controlled and spec.local)
             or spec.path.names_user
             or spec.deliver == "pipe"
             or (spec.deliver == "snapshot" and spec.max_size > QUICK_SNAPSHOT_BYTES)
@@ -130,8 +134,9 @@ class File:
 
     def open(self, spec: FileSpec, request: Request, peer: Peer, *, may_wait: bool) -> Opened:
         """Open it, or make and open it, and judge what was opened."""
+        path = spec.path.fill(peer, request.arguments)
         try:
-            file = _open(spec, spec.path.fill(peer, request.arguments), peer, cross=may_wait)
+            file = _open(spec, path, peer, cross=may_wait)
         except OSError as error:
             if error.errno == EXDEV and not may_wait:
                 raise WouldBlock from error
@@ -139,18 +144,35 @@ class File:
                 raise Busy(resource=request.resource) from error
             if error.errno == ENXIO and spec.type != "regular":  # nobody at the other end of it
                 raise Unavailable(resource=request.resource) from error
-            raise
+            # The path is for the record: the peer is told the number alone.
+            raise OSError(
+                error.errno, f"{spec.root.rstrip('/')}/{path}: {error.strerror}"
+            ) from error
         if spec.deliver == "snapshot":
             with file:
                 file = snapshot(file.fileno(), spec.max_size, request.resource)
+        if may_wait and spec.deliver == "fd" and spec.type == "regular":
+            _refuse_what_hangs(file)
         if spec.deliver == "pipe":
             return through_pipe(file, writing=bool(spec.flags & os.O_APPEND))
         return Opened({"file": file})
 
 
+def _refuse_what_hangs(file: OwnedFd) -> None:
+    """Raise OSError for a file whose server can keep whoever closes it waiting (FUSE's FLUSH, NFS).
+
+    The daemon closes what it has sent. A snapshot, or a pipe that this child copies, may still be
+    had of it: the daemon never has the file then.
+    """
+    if is_local(f"/proc/self/fd/{file.fileno()}"):
+        return
+    file.close()
+    raise OSError(EOPNOTSUPP, "its file system may hang: say deliver: snapshot, or pipe")
+
+
 def _open(spec: FileSpec, path: str, peer: Peer, *, cross: bool) -> OwnedFd:
     """Open the root, the directory below it that holds the file, and the file in that."""
-    with OwnedFd(os.open(spec.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
+    with _root_of(spec) as root:
         parent, name = parent_of(root.fileno(), path, links=spec.links, cross=cross)
     with parent:
         there = partial(
@@ -165,6 +187,16 @@ def _open(spec: FileSpec, path: str, peer: Peer, *, cross: bool) -> OwnedFd:
             return create(parent.fileno(), name, spec.flags, spec.creation, peer)
         except FileExistsError:  # somebody else was faster
             return there()
+
+
+def _root_of(spec: FileSpec) -> OwnedFd:
+    """Open the root. Where others than root can swap a part of its path, no link on it is followed.
+
+    Otherwise whoever owns that part could have the root be /etc.
+    """
+    with OwnedFd(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as top:
+        resolve = RESOLVE_NO_MAGICLINKS if spec.controlled else strict(cross=True)
+        return openat2(top.fileno(), spec.root[1:] or ".", os.O_PATH | os.O_DIRECTORY, resolve)
 
 
 def _root(values: Values) -> str:

@@ -80,16 +80,14 @@ class PeerMatch:
         A peer of another pid or user namespace is at home where the rule says `container` or names
         its `unit`; a rule for alice does not silently include every container that she runs.
         """
-        return self.holds(peer) is True and (not peer.foreign or self._home_of(peer))
+        return self.holds(peer) is True and self.at_home(peer)
 
-    def _home_of(self, peer: Peer) -> bool:
-        """Tell whether what holds for the peer has a key that says where it is."""
-        if any(fact.key in HOME_KEYS for fact in self.facts):
+    def at_home(self, peer: Peer) -> bool:
+        """Tell whether the peer is of our namespaces, or what holds for it says where it is."""
+        if not peer.foreign or any(fact.key in HOME_KEYS for fact in self.facts):
             return True
         return any(
-            one.holds(peer) is True and one._home_of(peer)  # noqa: SLF001 (of the same class)
-            for group in self.any_of
-            for one in group
+            one.holds(peer) is True and one.at_home(peer) for group in self.any_of for one in group
         )
 
     def includes(self, other: "PeerMatch") -> bool:

@@ -49,7 +49,7 @@ def _read(path: str) -> bytes:
     try:
         return trusted_path.read(path)
     except FileNotFoundError as error:
-        raise ConfigurationError("was removed while it was read", path) from error
+        raise ConfigurationError("there is no such file", path) from error
 
 
 def _ruleset(documents: Mapping[str, Node], files: tuple[str, ...], mistakes: Mistakes) -> Ruleset:

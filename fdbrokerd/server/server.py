@@ -230,7 +230,7 @@ class Server:
         counts = f"{len(ruleset.resources)} resources, {len(ruleset.rules)} rules"
         if self._problem:
             return f"Reload failed, older rules in force ({counts}): {self._problem}"
-        return f"Serving {counts}"
+        return f"Serving {counts} at {', '.join(one.address for one in self._listeners)}"
 
     def close(self) -> None:
         """Close everything."""

@@ -10,7 +10,7 @@ import pytest
 
 from fdbrokerd.model.key import Values
 
-from .grounds import INSIDE, a_root, content, failure, of
+from .grounds import INSIDE, SECRET, a_root, content, failure, of
 from .made import OTHER, USER, a_peer, file_spec, only_one, opened_file
 
 
@@ -137,3 +137,20 @@ def test_the_owner_of_a_directory_alone_can_offer_its_own_files(root: Path) -> N
 def test_a_name_too_long_for_the_file_system(root: Path, name: str, access: str) -> None:
     create = {"create": Values({"mode": 0o600})} if access == "write" else {}
     assert failure(of(root, name, access=access, **create)) == errno.ENAMETOOLONG
+
+
+def test_a_root_in_somebodys_directory_cannot_be_swapped_for_another(root: Path) -> None:
+    """Whoever owns a part of the root's path could otherwise have it be a directory of root's."""
+    outside = root.parent / "outside"
+    outside.mkdir(mode=0o755)
+    (outside / "file").write_bytes(SECRET)
+    theirs = root / "theirs" / "public"
+    theirs.mkdir()
+    os.chown(theirs, USER, USER)
+    (theirs / "file").write_bytes(INSIDE)
+    os.chown(theirs / "file", USER, USER)
+    spec = of(theirs, "file")
+    assert content(spec) == INSIDE
+    theirs.rename(root / "theirs" / "moved")
+    theirs.symlink_to(outside)
+    assert failure(spec) == errno.ELOOP

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files that may have to be waited for: another's lease, another mount, another's root."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -97,5 +98,15 @@ def test_a_root_that_others_can_swap_is_left_to_a_child(place: Path) -> None:
     need_root("to give a directory away")
     (place / "theirs" / "root").mkdir(parents=True)
     os.chown(place / "theirs", USER, USER)
-    assert not file_spec(root=str(place / "theirs" / "root"), path="x").quick
-    assert file_spec(root=str(place), path="x").quick
+    assert not file_spec(root=str(place / "theirs" / "root"), path="x").controlled
+    assert file_spec(root=str(place), path="x").controlled
+
+
+def test_of_a_file_system_that_may_hang_only_the_contents_are_handed_out() -> None:
+    """The daemon closes what it has sent, and closing a file of FUSE waits for its server."""
+    with pytest.raises(OSError, match="may hang") as refused:
+        opened_file(file_spec(root="/proc", path="version"))
+    assert refused.value.errno == errno.EOPNOTSUPP
+    copy = file_spec(root="/proc", path="version", deliver="snapshot")
+    with only_one(opened_file(copy)) as one:
+        assert os.read(one.fileno(), 5) == b"Linux"
