@@ -126,9 +126,14 @@ class Connection:
         if self._decoder.waiting > waiting:
             self._clear_deadline()  # what has begun now is another message
             self._owner.ready(self)
-        if self._decoder.waiting > MAX_CALLS_WAITING:
+        if self._has_enough:
             self._read(on=False)
         self._watch_message()
+
+    @property
+    def _has_enough(self) -> bool:
+        """Tell whether so many calls wait, or so many bytes of them, that no more are read."""
+        return self._decoder.waiting > MAX_CALLS_WAITING or self._decoder.full
 
     def _at_end(self) -> None:
         """Go when all that was asked is answered: a peer may shut down its sending half first."""
@@ -192,7 +197,7 @@ class Connection:
         elif self._ending:
             self.close()
             return
-        if not self._ending and self._decoder.waiting <= MAX_CALLS_WAITING:
+        if not self._ending and not self._has_enough:
             self._read(on=True)
         self._watch_message()
 

@@ -46,6 +46,7 @@ class Decoder:
     def __init__(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self._max_message_bytes = max_message_bytes
         self._messages: deque[Message] = deque()
+        self._queued_bytes = 0
         self._partial = bytearray()
         self._descriptors: list[OwnedFd] = []
 
@@ -67,6 +68,7 @@ class Decoder:
                 break
             whole = bytes(self._partial) + part if self._partial else part
             self._messages.append(Message(whole, self._descriptors))
+            self._queued_bytes += len(whole)
             self._partial = bytearray()
             self._descriptors = []
 
@@ -80,12 +82,21 @@ class Decoder:
 
     def next(self) -> Message | None:
         """Return the next whole message, which the caller then owns, or None."""
-        return self._messages.popleft() if self._messages else None
+        if not self._messages:
+            return None
+        message = self._messages.popleft()
+        self._queued_bytes -= len(message.data)
+        return message
 
     @property
     def waiting(self) -> int:
         """Return how many whole messages were not taken yet."""
         return len(self._messages)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether what was not taken yet is as much as one message may be."""
+        return self._queued_bytes >= self._max_message_bytes
 
     @property
     def partial(self) -> bool:
@@ -97,5 +108,6 @@ class Decoder:
         for message in self._messages:
             message.close()
         self._messages.clear()
+        self._queued_bytes = 0
         close_all(self._descriptors)
         self._descriptors = []

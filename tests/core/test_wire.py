@@ -168,3 +168,14 @@ def test_close_closes_what_nobody_took() -> None:
     assert waiting.closed
     assert partial.closed
     assert (decoder.next(), decoder.waiting, decoder.partial) == (None, 0, True)
+
+
+def test_what_waits_is_bounded_in_bytes() -> None:
+    """64 calls of 64 KiB on each of a uid's connections were a gigabyte."""
+    decoder = Decoder(100)
+    states = []
+    for data in (b"x" * 60 + b"\0", b"y" * 40 + b"\0"):
+        decoder.feed(data, [])
+        states.append(decoder.full)
+    assert decoder.next() is not None
+    assert [*states, decoder.full] == [False, True, False]
