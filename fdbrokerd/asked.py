@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """From what a peer wrote to a request that the rules can judge."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fdbrokerd.audit import Record
@@ -13,6 +14,10 @@ from fdbrokerd.model.resource import NO_ARGUMENTS, Request, Resource
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.policy import decide, may
 from fdbrokerd.wire import MAX_DESCRIPTORS
+
+MAX_KEPT_CHARACTERS = 512
+"""Of a denied request's arguments: they are written by somebody who may have nothing, and are kept
+in records and for explanations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,25 @@ def asked(
 def _denied(ruleset: Ruleset, caller: Caller, request: Request, record: Record) -> Denied:
     """Return the denial; with a hint only from a rule that is about this peer and this listener."""
     record.verdict = "deny"
+    record.arguments = _bounded(record.arguments)
     if not caller.sees(request.resource):
         return Denied(resource=request.resource, request=record.request)
     denies = decide(ruleset, caller.peer, request).denies
     record.rules = tuple(rule.id for rule in denies)
     hint = next((rule.hint for rule in denies if rule.hint), None)
     return Denied(resource=request.resource, hint=hint, request=record.request)
+
+
+def _bounded(arguments: Mapping[str, str]) -> Mapping[str, str]:
+    """Return as many arguments as are worth keeping of a peer that may have nothing."""
+    bounded: dict[str, str] = {}
+    room = MAX_KEPT_CHARACTERS
+    for name, value in arguments.items():
+        room -= len(name) + len(value)
+        if room < 0:
+            break
+        bounded[name] = value
+    return bounded
 
 
 def _check_count(resource: Resource, count: int) -> None:

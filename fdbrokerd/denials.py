@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The denials of the recent past, for administrators who are asked about one."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +13,9 @@ from fdbrokerd.model.ruleset import Ruleset
 MAX_DENIALS = 1024
 """Who was denied asks within the day; a uid that is denied a thousand times meanwhile is in the
 journal."""
+
+MAX_DENIALS_PER_UID = 64
+"""So that nobody can push out the denials of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Denials:
 
     def __init__(self) -> None:
         self._denials: OrderedDict[str, Denial] = OrderedDict()
+        self._of_uid: dict[int, deque[str]] = {}
 
     def add(
         self,
@@ -45,8 +49,16 @@ class Denials:
         """Remember one, and forget the oldest where there are too many."""
         request = Request("get", resource, arguments)
         self._denials[name] = Denial(caller.peer, request, ruleset, caller.sees(resource))
-        if len(self._denials) > MAX_DENIALS:
-            self._denials.popitem(last=False)
+        names = self._of_uid.setdefault(caller.peer.uid, deque())
+        names.append(name)
+        if len(names) > MAX_DENIALS_PER_UID:
+            self._denials.pop(names.popleft())
+        elif len(self._denials) > MAX_DENIALS:
+            _, oldest = self._denials.popitem(last=False)
+            uid = oldest.peer.uid
+            self._of_uid[uid].popleft()  # the oldest of all is the oldest of its uid
+            if not self._of_uid[uid]:
+                del self._of_uid[uid]
 
     def find(self, name: str) -> Denial | None:
         """Return the denial of a request, or None."""

@@ -48,6 +48,7 @@ class Leases:
         self._leases: dict[str, Lease] = {}
         self._held: dict[Hashable, int] = {}
         self._per_uid: dict[Hashable, int] = {}
+        self._of_resource: dict[Hashable, int] = {}
         self._rates = Rates(clock)
         self._processes = Processes(watch, unwatch, self._process_ended)
 
@@ -99,7 +100,7 @@ class Leases:
             self._held[key] = self._held.get(key, 0) + weight
             self._per_uid[peer.uid] = self._per_uid.get(peer.uid, 0) + 1
         if limit.rate is not None:
-            self._rates.count(key, weight)
+            self._rates.count(key, limit.rate, weight)
         return admission
 
     def cancel(self, admission: Admission) -> None:
@@ -118,6 +119,8 @@ class Leases:
             self.cancel(admission)
         else:
             self._leases[lease.id] = lease
+            count = self._of_resource.get(admission.resource, 0)
+            self._of_resource[admission.resource] = count + 1
         return lease.id
 
     def release(self, grant: str, uid: int) -> bool:
@@ -130,6 +133,7 @@ class Leases:
 
     def _end(self, lease: Lease) -> None:
         del self._leases[lease.id]
+        _subtract(self._of_resource, lease.of.resource, 1)
         self.cancel(lease.of)
 
     def _process_ended(self, process: Process) -> None:
@@ -138,7 +142,7 @@ class Leases:
 
     def holders(self, resource: str) -> int:
         """Return how many leases of a resource are out."""
-        return sum(lease.of.resource == resource for lease in self._leases.values())
+        return self._of_resource.get(resource, 0)
 
     def __len__(self) -> int:
         return len(self._leases)

@@ -238,11 +238,12 @@ def test_old_rates_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "SWEEP_AT_KEYS", 3)
     now = [0.0]
     rates = Rates(lambda: now[0])
-    for key in range(3):
-        rates.count(key, 1)
-    now[0] = rate.LONGEST_SECONDS - 1
-    rates.count(2, 1)
+    minute = Rate(9, 60)
+    for key in range(2):
+        rates.count(key, minute, 1)
+    now[0] = 59
+    rates.count(2, minute, 1)
     now[0] += 2
-    rates.count(3, 1)
+    rates.count(3, minute, 1)
     assert set(rates._times) == {2, 3}
     assert not rates.room(3, Rate(1, 60), 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fdbrokerd.denials import MAX_DENIALS
+from fdbrokerd.denials import MAX_DENIALS_PER_UID
 
 from .broker import MANAGER, NOTE, Broker, rules, running
 from .peers import Role, connected
@@ -61,7 +61,7 @@ def test_only_so_many_are_remembered(tmp_path: Path) -> None:
     with running(tmp_path, RULES) as broker, connected(broker.address, PERSON) as peer:
         requests = [
             peer.wire.call("Get", resource="nothing").parameters["request"]
-            for _ in range(MAX_DENIALS + 1)
+            for _ in range(MAX_DENIALS_PER_UID + 1)
         ]
         oldest, second = requests[0], requests[1]
         assert explain(broker, oldest).error == "NotFound"
