@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from fdbrokerd.model.facts import KEYS, Unknown
+from fdbrokerd.model.facts import KEYS, Unknown, shown
 from fdbrokerd.model.peer import UNMAPPED_ID, Peer
 from fdbrokerd.model.resource import Request
 from fdbrokerd.model.rule import Effect
@@ -41,7 +41,7 @@ def _who(peer: Peer) -> str:
     for key in KEYS:
         fact = peer.facts.of(key)
         if isinstance(fact, str):
-            told.append(f"{key} {fact}")
+            told.append(f"{key} {shown(fact)}")
     if all(isinstance(peer.facts.of(key), Unknown) for key in KEYS):
         told.append("nothing known of its process")
     if peer.foreign:

@@ -34,7 +34,7 @@ def in_foreign_pid_namespace(pidfd: OwnedFd) -> bool:
     and nothing but 0 or -1 for one that is not below ours or has ended. Nobody's permission is
     needed.
     """
-    for line in _read(f"/proc/self/fdinfo/{pidfd.fileno()}").splitlines():
+    for line in _read(f"/proc/self/fdinfo/{pidfd.fileno()}").split("\n"):
         if line.startswith("NSpid:"):
             pids = line.split()[1:]
             return len(pids) != 1 or int(pids[0]) <= 0
@@ -78,7 +78,7 @@ def ids_of(pid: int) -> tuple[int, int, tuple[int, ...]]:
     Raises OSError, ValueError.
     """
     lines = dict(
-        line.split(":", 1) for line in _read(f"/proc/{pid}/status").splitlines() if ":" in line
+        line.split(":", 1) for line in _read(f"/proc/{pid}/status").split("\n") if ":" in line
     )
     uid, gid = int(lines["Uid"].split()[1]), int(lines["Gid"].split()[1])
     return uid, gid, tuple(map(int, lines["Groups"].split()))
@@ -100,7 +100,7 @@ def _cgroup(pid: int) -> Fact:
         text = _read(f"/proc/{pid}/cgroup")
     except OSError:
         return UNKNOWN
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("0::/"):
             path = line.removeprefix("0::")
             known = ".." not in path.split("/") and not path.endswith(" (deleted)")

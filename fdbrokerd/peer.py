@@ -31,21 +31,32 @@ class NoIdentity(Error):
     """The kernel does not say who the peer is."""
 
 
+def credentials(connection: socket.socket) -> tuple[int, int, int]:
+    """Return the pid, uid and gid of whoever connected. Raises NoIdentity."""
+    try:
+        packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError as error:
+        raise _unknown(error) from error
+    pid, uid, gid = _CREDENTIALS.unpack(packed)
+    return pid, uid, gid
+
+
+def _unknown(error: OSError) -> NoIdentity:
+    return NoIdentity(f"the kernel does not say who the peer is: {error.strerror}")
+
+
 def identify(connection: socket.socket, *, with_facts: bool) -> Peer:
     """Return the peer of a connected socket: its ids and groups when it connected.
 
     Whether it is of our pid namespace is always looked at; the facts of its process only where a
     rule asks for one. Raises NoIdentity.
     """
+    pid, uid, gid = credentials(connection)
     try:
-        credentials = connection.getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-        )
-        pid, uid, gid = _CREDENTIALS.unpack(credentials)
         groups = frozenset((gid, *_groups(connection)))
         facts, foreign = _process(connection, pid, with_facts=with_facts)
     except OSError as error:
-        raise NoIdentity(f"the kernel does not say who the peer is: {error.strerror}") from error
+        raise _unknown(error) from error
     return Peer(pid, uid, gid, groups, facts, foreign)
 
 

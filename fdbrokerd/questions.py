@@ -16,7 +16,7 @@ from fdbrokerd.errors import Denied, InvalidParameter
 from fdbrokerd.exchange import Caller
 from fdbrokerd.interfaces import NAMES, descriptions
 from fdbrokerd.leases import Leases
-from fdbrokerd.model.facts import KEYS
+from fdbrokerd.model.facts import KEYS, shown
 from fdbrokerd.policy import decide, may
 from fdbrokerd.version import __version__
 
@@ -70,7 +70,7 @@ def _who(caller: Caller) -> dict[str, object]:
     for key in KEYS:
         fact = peer.facts.of(key)
         if isinstance(fact, str):
-            told["userUnit" if key == "user-unit" else key] = fact
+            told["userUnit" if key == "user-unit" else key] = shown(fact)
     return told
 
 

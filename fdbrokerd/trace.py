@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fdbrokerd.model.argument import ArgumentLimit
-from fdbrokerd.model.facts import Unknown
+from fdbrokerd.model.facts import Unknown, shown
 from fdbrokerd.model.match import PeerMatch, either
 from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, Peer, Truth
 from fdbrokerd.model.resource import Request
@@ -92,7 +92,7 @@ def _of_peer(match: PeerMatch, peer: Peer, prefix: str = "") -> Iterator[Obstacl
         truth = fact.holds(peer)
         if truth is not True:
             value = peer.facts.of(fact.key)
-            found = "unknown" if isinstance(value, Unknown) else value or "none"
+            found = "unknown" if isinstance(value, Unknown) else shown(value or "none")
             yield Obstacle(f"{prefix}{fact.key}", _one_of(fact.globs), found, truth is None)
     for group in match.any_of:
         yield from _of_any(group, peer, prefix)

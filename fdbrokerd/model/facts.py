@@ -38,4 +38,18 @@ class Facts:
 KEYS = ("unit", "user-unit", "slice", "cgroup", "container", "label", "exe")
 """The keys of the rules that are about facts."""
 
+
+def shown(fact: str) -> str:
+    """Return a fact for people: a cgroup's or program's name is whatever its maker wrote.
+
+    Otherwise one with a newline would write lines of its own into an explanation.
+    """
+    if fact.isprintable():
+        return fact
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
+        for one in fact
+    )
+
+
 NO_FACTS = Facts()

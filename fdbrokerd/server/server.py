@@ -20,8 +20,9 @@ from fdbrokerd.errors import ConfigurationError, ReloadFailed
 from fdbrokerd.exchange import Caller, Patience, Reply
 from fdbrokerd.leases import Leases
 from fdbrokerd.messages import Call
+from fdbrokerd.model.peer import Peer
 from fdbrokerd.opener import Pool, Zygote
-from fdbrokerd.peer import NoIdentity, identify, process_of
+from fdbrokerd.peer import NoIdentity, credentials, identify, process_of
 from fdbrokerd.server.guests import Guests
 from fdbrokerd.server.listener import Listener
 from fdbrokerd.server.loaded import Load, Loaded
@@ -91,9 +92,11 @@ class Server:
     def _welcome(
         self, connected: socket.socket, scope: tuple[str, ...] | None, *, check_writer: bool
     ) -> None:
-        peer = identify(connected, with_facts=self._broker.in_force.uses_facts)
         limits = self._settings.limits
-        self._guests.check(peer, limits)
+        # First of all: who is one too many must cost nothing more.
+        pid, uid, gid = credentials(connected)
+        self._guests.check(Peer(pid, uid, gid, frozenset((gid,))), limits)
+        peer = identify(connected, with_facts=self._broker.in_force.uses_facts)
         caller = Caller(peer, partial(process_of, connected, peer), scope)
         patience = Patience(limits.message_seconds, limits.reply_seconds)
         connection = Connection(

@@ -17,6 +17,7 @@ from fdbrokerd.model.argument import (
     unsafe,
     with_holds,
 )
+from fdbrokerd.model.facts import shown
 from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges
 from fdbrokerd.model.rule import Rate, covered
@@ -182,3 +183,10 @@ def test_globs(name: str, globs: tuple[str, ...], expected: bool) -> None:  # no
 @pytest.mark.parametrize(("seconds", "unit"), [(1, "s"), (60, "min"), (3600, "h"), (86400, "d")])
 def test_a_rate_is_written_as_it_is_read(seconds: int, unit: str) -> None:
     assert str(Rate(30, seconds)) == f"30/{unit}"
+
+
+def test_a_fact_is_shown_in_one_line() -> None:
+    assert shown("/usr/bin/cat") == "/usr/bin/cat"
+    assert shown("/tmp/n\n=> allowed by all\x1b[2J\udcff") == (
+        "/tmp/n\\n=> allowed by all\\x1b[2J\\udcff"
+    )
