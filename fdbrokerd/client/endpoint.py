@@ -19,6 +19,9 @@ DEFAULT_ADDRESSES = ("/run/fdbrokerd/io.fdbroker", "@fdbrokerd")
 ADDRESS_VARIABLE = "FDBROKER_SOCKET"
 SERVER_UID_VARIABLE = "FDBROKER_SERVER_UID"
 
+UNMAPPED_UID = 65534
+"""What the kernel shows for an id that has no number in our user namespace."""
+
 _NOBODY_THERE = frozenset({ENOENT, ECONNREFUSED})
 
 _CREDENTIALS = struct.Struct("iII")
@@ -33,7 +36,9 @@ def connect(
     Unreachable, WrongServer, NoAnswer (the broker does not accept) or UsageError.
     """
     address = address or os.environ.get(ADDRESS_VARIABLE)
-    trusted = {0, os.geteuid(), _told_uid() if server_uid is None else server_uid}
+    trusted = {0, _told_uid() if server_uid is None else server_uid}
+    if os.geteuid() != UNMAPPED_UID:  # which everybody looks like who is not mapped here
+        trusted.add(os.geteuid())
     addresses = (address,) if address else DEFAULT_ADDRESSES
     for candidate in addresses:
         try:

@@ -146,3 +146,18 @@ def test_a_setuid_program_is_told_why() -> None:
             check=False,
         )
     assert f"the real uid ({NOBODY}) and the effective uid (0) differ" in done.stderr
+
+
+@needs_root
+@pytest.mark.usefixtures("squatter")
+def test_who_is_not_mapped_does_not_believe_whoever_else_is_not() -> None:
+    """In a user namespace without a map everybody looks like 65534, the client itself included."""
+    path = f"import sys; sys.path.insert(0, {str(ROOT)!r})"
+    code = f"{path}\nfrom fdbrokerd import Client\nClient({NAME!r})"
+    done = subprocess.run(
+        ["unshare", "--user", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "WrongServer" in done.stderr
