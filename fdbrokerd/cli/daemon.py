@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from fdbrokerd.cli import private, service
 from fdbrokerd.cli.parser import Parser
 from fdbrokerd.errors import ConfigurationError, Error, UsageError
+from fdbrokerd.fd import OwnedFd
 from fdbrokerd.rules.settings import PATH
 from fdbrokerd.version import __version__
 
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status."""
+    _fill_standard_streams()
     options = _parser().parse_args(arguments)
     try:
         _check(options)
@@ -54,6 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for mistake in mistakes:
             print(f"fdbrokerd: {mistake}", file=sys.stderr)
         return error.exit_status
+
+
+def _fill_standard_streams() -> None:
+    """Put /dev/null where 0, 1 or 2 is closed: a listener would get the number."""
+    while (filler := OwnedFd(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))).fileno() <= 2:
+        filler.detach()
+    filler.close()
 
 
 def _check(options: argparse.Namespace) -> None:

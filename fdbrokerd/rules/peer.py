@@ -33,8 +33,9 @@ MATCH = Section(MATCH_KEYS)
 _match_keys["any"] = Key(Many(MATCH), "one of these holds")
 _match_keys["not"] = Key(Many(MATCH), "none of these holds")
 
-_STRONG = frozenset(MATCH_KEYS) - {"exe", "user-unit", "any", "not"}
-"""What whoever runs as the same user cannot borrow. A user's unit is named by that user."""
+_STRONG = frozenset(MATCH_KEYS) - {"exe", "user-unit", "container", "any", "not"}
+"""What whoever runs as the same user cannot borrow. A user's unit is named by that user, and a
+namespace is made by whoever wants one."""
 
 _ALL_IDS = IdRanges(((0, UNMAPPED_ID - 1),))
 

@@ -131,8 +131,10 @@ class RunningBroker:
         return self.lines()
 
     def said(self) -> str:
-        """Return what it has written to its standard error."""
-        return (self.files.directory / "stderr").read_text()
+        """Return what it has written to its standard error, but for what it says in passing."""
+        text = (self.files.directory / "stderr").read_text()
+        passing = ("fdbrokerd: Serving ", "fdbrokerd: Reload failed, ")
+        return "".join(one for one in text.splitlines(True) if not one.startswith(passing))
 
     def signal(self, number: int) -> None:
         """Send it a signal."""

@@ -135,3 +135,11 @@ def test_relative_settings(files: Files) -> None:
     files.settings = Path(files.settings.name)
     with running(files, command) as broker, Wire(broker.address) as wire:
         assert wire.call("io.fdbroker.Manager.Reload").error == ""
+
+
+def test_closed_standard_streams_are_filled(tmp_path: Path) -> None:
+    """Otherwise the listener would be 0, and the children keep it open."""
+    command = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *COMMANDS["uvloop"])
+    with running(Files(tmp_path, ""), command) as broker:
+        for number in range(3):
+            assert os.readlink(f"/proc/{broker.pid}/fd/{number}") == os.devnull
