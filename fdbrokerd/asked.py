@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fdbrokerd.audit import Record
 from fdbrokerd.calls import Explain, Get
-from fdbrokerd.errors import Denied, InvalidParameter, LimitReached
+from fdbrokerd.errors import CallError, Denied, InvalidParameter, LimitReached
 from fdbrokerd.exchange import Caller
 from fdbrokerd.kinds import kind_of
 from fdbrokerd.model.match import PeerMatch
@@ -38,23 +38,25 @@ def asked(
 ) -> tuple[Resource, Request]:
     """Return what is asked for, complete.
 
-    A resource that is unknown, or not served here, or never for this peer is Denied before a word
-    is said about its arguments: whoever may not have it must not learn that it is there. Otherwise
-    raises InvalidArgument, InvalidParameter or LimitReached.
+    Raises Denied for a resource that is unknown or not served here; InvalidArgument,
+    InvalidParameter or LimitReached only for one that may be had with other arguments: whoever may
+    never have it must not learn that it is there, and the rules deny it all the same.
     """
     verb = (call.do or "get") if isinstance(call, Explain) else "get"
     record.resource = call.resource
     record.arguments = call.arguments or NO_ARGUMENTS
     resource = ruleset.resources.get(call.resource)
-    if (
-        resource is None
-        or not caller.sees(call.resource)
-        or not may(ruleset, caller.peer, verb, call.resource)
-    ):
-        raise _denied(ruleset, caller, Request(verb, call.resource, NO_ARGUMENTS), record)
-    record.arguments = resource.complete(record.arguments)
     count = 1 if isinstance(call, Explain) or call.count is None else call.count
-    _check_count(resource, count)
+    if resource is None or not caller.sees(call.resource):
+        raise _denied(ruleset, caller, Request(verb, call.resource, NO_ARGUMENTS), record)
+    try:
+        record.arguments = resource.complete(record.arguments)
+        _check_count(resource, count)
+    except CallError:
+        if may(ruleset, caller.peer, verb, call.resource):
+            raise
+        denied = Request(verb, call.resource, NO_ARGUMENTS)
+        raise _denied(ruleset, caller, denied, record) from None
     return resource, Request(verb, call.resource, record.arguments, count)
 
 
