@@ -84,9 +84,7 @@ class Server:
         try:
             self._welcome(connected, listener.scope, check_writer=True)
         except (NoIdentity, Guests.Full) as error:
-            record = self._broker.new_record(error.peer if isinstance(error, Guests.Full) else None)
-            record.outcome, record.detail = HUNG_UP, str(error)
-            self._broker.hung_up(record)
+            self._record_hang_up(error.peer if isinstance(error, Guests.Full) else None, str(error))
             connected.close()
 
     def _welcome(
@@ -122,7 +120,10 @@ class Server:
 
     def hung_up(self, caller: Caller, reason: str) -> None:
         """Record that a peer broke the protocol."""
-        record = self._broker.new_record(caller.peer)
+        self._record_hang_up(caller.peer, reason)
+
+    def _record_hang_up(self, peer: Peer | None, reason: str) -> None:
+        record = self._broker.new_record(peer)
         record.outcome, record.detail = HUNG_UP, reason
         self._broker.hung_up(record)
 
