@@ -34,6 +34,42 @@ class Get(Strict, frozen=True):
     resource: str
     arguments: dict[str, str] | None = None
     count: int | None = None
+    wait_usec: int | None = msgspec.field(default=None, name="waitUSec")
+
+
+class Put(Strict, frozen=True):
+    """io.fdbroker.Broker.Put."""
+
+    item: str
+    names: list[str]
+    replace: bool | None = None
+    ttl_usec: int | None = msgspec.field(default=None, name="ttlUSec")
+    metadata: dict[str, str] | None = None
+
+
+class Take(Strict, frozen=True):
+    """io.fdbroker.Broker.Take."""
+
+    item: str
+    wait_usec: int | None = msgspec.field(default=None, name="waitUSec")
+
+
+class Commit(Strict, frozen=True):
+    """io.fdbroker.Broker.Commit."""
+
+    transaction: str
+
+
+class Remove(Strict, frozen=True):
+    """io.fdbroker.Broker.Remove."""
+
+    item: str
+
+
+class Watch(Strict, frozen=True):
+    """io.fdbroker.Broker.Watch."""
+
+    resource: str
 
 
 class Release(Strict, frozen=True):
@@ -103,6 +139,11 @@ Parameters = (
     GetInfo
     | GetInterfaceDescription
     | Get
+    | Put
+    | Take
+    | Commit
+    | Remove
+    | Watch
     | Release
     | List
     | Explain
@@ -117,6 +158,11 @@ METHODS: dict[str, type[Parameters]] = {
     "org.varlink.service.GetInfo": GetInfo,
     "org.varlink.service.GetInterfaceDescription": GetInterfaceDescription,
     "io.fdbroker.Broker.Get": Get,
+    "io.fdbroker.Broker.Put": Put,
+    "io.fdbroker.Broker.Take": Take,
+    "io.fdbroker.Broker.Commit": Commit,
+    "io.fdbroker.Broker.Remove": Remove,
+    "io.fdbroker.Broker.Watch": Watch,
     "io.fdbroker.Broker.Release": Release,
     "io.fdbroker.Broker.List": List,
     "io.fdbroker.Broker.Explain": Explain,

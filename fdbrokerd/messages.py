@@ -13,13 +13,18 @@ import msgspec
 
 from fdbrokerd.calls import (
     METHODS,
+    Commit,
     Envelope,
     Explain,
     ExplainOther,
     Get,
     GetInterfaceDescription,
     Parameters,
+    Put,
     Release,
+    Remove,
+    Take,
+    Watch,
     WhoCan,
 )
 from fdbrokerd.errors import (
@@ -30,6 +35,7 @@ from fdbrokerd.errors import (
     ProtocolError,
 )
 from fdbrokerd.interfaces import NAMES
+from fdbrokerd.model.resource import RESOURCE_NAME
 
 MAX_NAME_CHARACTERS = 256
 """A store and an item's path; what is longer is no name, whatever it names."""
@@ -46,6 +52,21 @@ class NotJson(ProtocolError):
     """Bytes that are not one JSON object."""
 
 
+_NAMES: dict[type[Parameters], tuple[str, ...]] = {
+    Get: ("resource",),
+    Explain: ("resource", "do"),
+    ExplainOther: ("do",),
+    WhoCan: ("resource", "do"),
+    Put: ("item",),
+    Take: ("item",),
+    Remove: ("item",),
+    Watch: ("resource",),
+    Commit: ("transaction",),
+    Release: ("grant",),
+    GetInterfaceDescription: ("interface",),
+}
+"""The parameters that are one name each."""
+
 _envelope = msgspec.json.Decoder(Envelope)
 _parameters = {method: msgspec.json.Decoder(of) for method, of in METHODS.items()}
 _anything = msgspec.json.Decoder()
@@ -61,7 +82,7 @@ class Call:
     A call whose frame is sound and whose content is not carries `problem`, the error to reply with.
     """
 
-    __slots__ = ("method", "oneway", "parameters", "problem")
+    __slots__ = ("method", "more", "oneway", "parameters", "problem")
 
     def __init__(
         self,
@@ -69,8 +90,10 @@ class Call:
         parameters: Parameters | None,
         *,
         oneway: bool = False,
+        more: bool = False,
         problem: CallError | None = None,
     ) -> None:
+        self.more = more
         self.method = method
         self.parameters = parameters
         self.oneway = oneway
@@ -92,7 +115,7 @@ def decode(data: bytes) -> Call:
         parameters = _decode_parameters(method, envelope.parameters)
     except CallError as problem:
         return Call(method, None, oneway=envelope.oneway, problem=problem)
-    return Call(method, parameters, oneway=envelope.oneway)
+    return Call(method, parameters, oneway=envelope.oneway, more=envelope.more)
 
 
 def _not_an_envelope(data: bytes, error: msgspec.ValidationError) -> CallError:
@@ -143,28 +166,44 @@ def _where(error: msgspec.ValidationError) -> str:
 
 def _check(parameters: Parameters) -> None:
     """Refuse strings that no name or value can be; the resource says what else they must be."""
+    for name in _NAMES.get(type(parameters), ()):
+        value = getattr(parameters, name)
+        if value is not None:
+            _check_name(name, value)
     match parameters:
         case Get() | Explain() | WhoCan():
-            _check_name("resource", parameters.resource)
-            _check_arguments(parameters.arguments)
+            _check_arguments("arguments", parameters.arguments)
+        case Put():
+            _check_put(parameters)
         case ExplainOther():
             _check_other(parameters)
-        case Release():
-            _check_name("grant", parameters.grant)
-        case GetInterfaceDescription():
-            _check_name("interface", parameters.interface)
         case _:
             pass
-    if isinstance(parameters, Explain | ExplainOther | WhoCan) and parameters.do is not None:
-        _check_name("do", parameters.do)
+    if isinstance(parameters, Get | Take):
+        _check_time("waitUSec", parameters.wait_usec)
 
 
-def _check_arguments(arguments: dict[str, str] | None) -> None:
+def _check_put(put: Put) -> None:
+    if not put.names or len(set(put.names)) < len(put.names):
+        raise InvalidParameter(parameter="names")
+    for name in put.names:
+        if not RESOURCE_NAME.fullmatch(name):
+            raise InvalidParameter(parameter="names")
+    _check_time("ttlUSec", put.ttl_usec)
+    _check_arguments("metadata", put.metadata)
+
+
+def _check_time(parameter: str, microseconds: int | None) -> None:
+    if microseconds is not None and microseconds < 0:
+        raise InvalidParameter(parameter=parameter)
+
+
+def _check_arguments(parameter: str, arguments: dict[str, str] | None) -> None:
     for name, value in (arguments or {}).items():
-        _check_name("arguments", name)
-        _check_name("arguments", value)
+        _check_name(parameter, name)
+        _check_name(parameter, value)
     if len(arguments or ()) > MAX_ARGUMENTS:
-        raise InvalidParameter(parameter="arguments")
+        raise InvalidParameter(parameter=parameter)
 
 
 def _check_other(explain: ExplainOther) -> None:
@@ -176,7 +215,7 @@ def _check_other(explain: ExplainOther) -> None:
         _check_name("request", explain.request)
     else:
         _check_name("resource", explain.resource or "")
-        _check_arguments(explain.arguments)
+        _check_arguments("arguments", explain.arguments)
     if explain.as_ is not None:
         for value in msgspec.structs.asdict(explain.as_).values():
             if isinstance(value, str):
@@ -188,9 +227,12 @@ def _check_name(parameter: str, name: str) -> None:
         raise InvalidParameter(parameter=parameter)
 
 
-def encode_reply(parameters: object) -> bytes:
-    """Return a reply with its NUL."""
-    return _encoder.encode({"parameters": parameters}) + b"\0"
+def encode_reply(parameters: object, *, continues: bool = False) -> bytes:
+    """Return a reply with its NUL; with `continues` more will follow."""
+    reply: dict[str, object] = {"parameters": parameters}
+    if continues:
+        reply["continues"] = True
+    return _encoder.encode(reply) + b"\0"
 
 
 def encode_error(error: CallError) -> bytes:

@@ -8,6 +8,7 @@ annotations of its class, as the .varlink files give them; a test holds the two 
 
 from fdbrokerd.errors.local import (
     EX_CANNOT_RUN,
+    EX_CANTCREAT,
     EX_CONFIG,
     EX_DATAERR,
     EX_NOINPUT,
@@ -34,9 +35,11 @@ from fdbrokerd.errors.replies import (
     InterfaceNotFound,
     InvalidArgument,
     InvalidParameter,
+    ItemExists,
     LimitReached,
     MethodNotFound,
     NoAnswer,
+    NoSuchItem,
     NotFound,
     OpenFailed,
     PermissionDenied,
@@ -48,6 +51,7 @@ from fdbrokerd.errors.replies import (
 
 __all__ = [
     "EX_CANNOT_RUN",
+    "EX_CANTCREAT",
     "EX_CONFIG",
     "EX_DATAERR",
     "EX_NOINPUT",
@@ -67,10 +71,12 @@ __all__ = [
     "InterfaceNotFound",
     "InvalidArgument",
     "InvalidParameter",
+    "ItemExists",
     "LimitReached",
     "MessageTooLong",
     "MethodNotFound",
     "NoAnswer",
+    "NoSuchItem",
     "NotFound",
     "OpenFailed",
     "PermissionDenied",

@@ -4,6 +4,7 @@
 from errno import errorcode
 
 from fdbrokerd.errors.local import (
+    EX_CANTCREAT,
     EX_CONFIG,
     EX_DATAERR,
     EX_NOINPUT,
@@ -103,6 +104,24 @@ class TimedOut(CallError):
     resource: str
 
 
+class NoSuchItem(CallError):
+    """There is no such item; only a peer that may use it is told."""
+
+    wire_name = "io.fdbroker.Broker.NoSuchItem"
+    exit_status = EX_NOINPUT
+    sentence = "there is no {item}"
+    item: str
+
+
+class ItemExists(CallError):
+    """A Put without `replace` of an item that is there."""
+
+    wire_name = "io.fdbroker.Broker.ItemExists"
+    exit_status = EX_CANTCREAT
+    sentence = "{item} is there already"
+    item: str
+
+
 class NoAnswer(TimedOut):
     """The client's own limit passed; `resource` is what was waited for. Never on the wire."""
 
@@ -111,7 +130,7 @@ class NoAnswer(TimedOut):
 
 
 class InvalidArgument(CallError):
-    """An argument of a resource that is unknown, missing or of the wrong form."""
+    """An argument that is unknown or of the wrong form, or a descriptor that is not taken."""
 
     wire_name = "io.fdbroker.Broker.InvalidArgument"
     exit_status = EX_USAGE

@@ -29,7 +29,7 @@ def varlink(hint: object) -> str:
         return "?" + varlink(inner)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return hint.__name__
-    return {str: "string", int: "int", bool: "bool", dict[str, str]: "[string]string"}[hint]  # type: ignore[index]
+    return {str: "string", int: "int", bool: "bool", dict[str, str]: "[string]string", list[str]: "[]string"}[hint]  # type: ignore[index]
 
 
 def test_each_file_is_the_interface_that_it_is_named_for() -> None:
