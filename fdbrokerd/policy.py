@@ -48,3 +48,19 @@ def may(ruleset: Ruleset, peer: Peer, verb: str, resource: str) -> bool:
         elif not rule.arguments and rule.peer.holds(peer) is not False:
             return False
     return allowed
+
+
+def may_some(ruleset: Ruleset, peer: Peer, verb: str, resource: str) -> bool:
+    """Tell whether there may be an item of a resource, or itself, that the peer is allowed this of.
+
+    A deny counts that is about all of them. Each item is still to be judged by itself.
+    """
+    allowed = False
+    for rule in ruleset.concerning_items(resource, peer):
+        if verb not in rule.verbs:
+            continue
+        if rule.effect is Effect.ALLOW:
+            allowed = allowed or rule.peer.admits(peer)
+        elif rule.covers(resource) and not rule.arguments and rule.peer.holds(peer) is not False:
+            return False
+    return allowed

@@ -8,18 +8,21 @@ say so, and a match costs no more than the length of the glob times that of the 
 """
 
 import re
-from functools import cache
+from functools import lru_cache
+
+MAX_KEPT = 4096
+"""Expressions: those of the rules, and one for each user whose name a store's `names` holds."""
 
 _LEVEL_ENDS = r"(?=/|\Z)"
 
 
-@cache
+@lru_cache(MAX_KEPT)
 def name_glob(glob: str) -> re.Pattern[str]:
     """Return the expression of a glob over a name: `*` is any text, `?` any character."""
     return re.compile(_text(glob, "."), re.DOTALL)
 
 
-@cache
+@lru_cache(MAX_KEPT)
 def path_glob(glob: str) -> re.Pattern[str]:
     """Return the expression of a glob over a path.
 

@@ -59,12 +59,13 @@ class _Segments:
 
 
 class RuleIndex:
-    """The rules about one resource."""
+    """The rules about one resource and its items; `narrow` where one is about some items only."""
 
-    __slots__ = ("_by_gid", "_by_uid", "_by_unit", "_for_everybody", "everything")
+    __slots__ = ("_by_gid", "_by_uid", "_by_unit", "_for_everybody", "everything", "narrow")
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.everything = tuple(rules)
+        self.narrow = any(rule.narrow for rule in self.everything)
         self._by_uid, self._by_gid = _Segments(), _Segments()
         self._by_unit: dict[str, list[Rule]] = {}
         self._for_everybody: list[Rule] = []

@@ -50,6 +50,13 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class Duration:
+    """A time with its unit, `30s` (s, min, h, d): int, in seconds."""
+
+    high: int = 10 * 365 * 86400
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A user or group, by name or number: int; or `${user}`, `${group}` for the peer's own: OWN."""
 
@@ -107,6 +114,7 @@ KeyType = (
     | Flag
     | Mode
     | Size
+    | Duration
     | Account
     | Ids
     | Span
@@ -149,6 +157,12 @@ class Values(dict[str, object]):
         """Return an int."""
         value = self.get(key)
         assert value is None or isinstance(value, int)
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return the texts of one or more, none where it was not given."""
+        value = self.get(key, ())
+        assert isinstance(value, tuple)
         return value
 
     def flag(self, key: str) -> bool:

@@ -5,12 +5,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from fdbrokerd.errors import InvalidArgument
 from fdbrokerd.model.argument import Argument
 
+if TYPE_CHECKING:
+    from fdbrokerd.model.holding import Holding
+
 RESOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """No colon, which LISTEN_FDNAMES separates with; no slash, which divides a store from its item."""
+
+ITEM_COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*")
+"""One level of an item's name: no leading dot or dash, no colon, nothing that a shell, a terminal
+or a path would take for more than a name."""
+
+ITEM_NAME = re.compile(rf"{ITEM_COMPONENT.pattern}(?:/{ITEM_COMPONENT.pattern})*")
 
 NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
 
@@ -27,15 +37,29 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+def resource_of(name: str) -> str:
+    """Return the resource that a name is about: itself, or that of an item, RESOURCE/ITEM."""
+    return name.partition("/")[0]
+
+
+def item_of(name: str) -> str:
+    """Return the item's own name, empty where a resource is named."""
+    return name.partition("/")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource as the rules describe it. `spec` is of its kind's own type, opaque to the rest."""
+    """A resource as the rules describe it. `spec` is of its kind's own type, opaque to the rest.
+
+    `holding` says how it holds items, None where there are none.
+    """
 
     name: str
     kind: str
     arguments: Mapping[str, Argument]
     spec: object
     place: Place
+    holding: "Holding | None" = None
 
     def complete(self, given: Mapping[str, str]) -> Mapping[str, str]:
         """Return the given arguments with the defaults filled in.
@@ -58,7 +82,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a peer asks: a verb of a resource, with its arguments complete."""
+    """What a peer asks: a verb of a resource or of an item, with its arguments complete."""
 
     verb: str
     resource: str

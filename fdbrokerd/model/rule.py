@@ -7,8 +7,9 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from fdbrokerd.model.argument import ArgumentLimit
+from fdbrokerd.model.glob import path_glob
 from fdbrokerd.model.match import PeerMatch
-from fdbrokerd.model.resource import Place
+from fdbrokerd.model.resource import Place, item_of, resource_of
 
 
 class Effect(Enum):
@@ -49,7 +50,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `resources` are names or globs."""
+    """One rule. `resources` are names or globs, of resources or, RESOURCE/GLOB, of items."""
 
     id: str
     effect: Effect
@@ -61,11 +62,33 @@ class Rule:
     hint: str | None
     place: Place
 
-    def covers(self, resource: str) -> bool:
-        """Tell whether the rule is about the resource."""
-        return covered(resource, self.resources)
+    def covers(self, name: str) -> bool:
+        """Tell whether the rule is about the resource, or the item."""
+        return covered(name, self.resources)
+
+    def concerns(self, resource: str) -> bool:
+        """Tell whether the rule is about the resource or any item of it."""
+        return covered(resource, tuple(map(resource_of, self.resources)))
+
+    @property
+    def narrow(self) -> bool:
+        """Tell whether it is about some items only, so that `covers` needs to be asked of each."""
+        return any("/" in entry for entry in self.resources)
 
 
 def covered(name: str, globs: tuple[str, ...]) -> bool:
-    """Tell whether one of the globs matches (`*`, `?`, `[…]`; there is no `/` in a name)."""
-    return any(fnmatchcase(name, glob) for glob in globs)
+    """Tell whether one of the globs matches a resource or an item.
+
+    A glob without `/` (`*`, `?`, `[…]`) is about the resource and all its items; after a `/` it is
+    about items, where `*` and `?` stay within one level and `**` is any number of them.
+    """
+    return any(_covers(glob, name) for glob in globs)
+
+
+def _covers(glob: str, name: str) -> bool:
+    if not fnmatchcase(resource_of(name), resource_of(glob)):
+        return False
+    if "/" not in glob:
+        return True
+    item = item_of(name)
+    return bool(item) and path_glob("/" + item_of(glob)).fullmatch("/" + item) is not None

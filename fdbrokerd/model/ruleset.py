@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from fdbrokerd.model.index import RuleIndex
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Resource
+from fdbrokerd.model.resource import Resource, resource_of
 from fdbrokerd.model.rule import Rule
 
 
@@ -30,12 +30,22 @@ class Ruleset:
         """Compile them, so that a decision looks only at rules about its resource."""
         by_name = {resource.name: resource for resource in resources}
         ordered = tuple(sorted(rules, key=lambda rule: rule.id))
-        about = {name: RuleIndex(rule for rule in ordered if rule.covers(name)) for name in by_name}
+        about = {
+            name: RuleIndex(rule for rule in ordered if rule.concerns(name)) for name in by_name
+        }
         uses_facts = any(rule.peer.uses_facts for rule in ordered)
         return cls(by_name, ordered, tuple(files), about, uses_facts)
 
-    def concerning(self, resource: str, peer: Peer) -> Iterator[Rule]:
-        """Yield the rules about a resource that can be anything but false for a peer."""
+    def concerning(self, name: str, peer: Peer) -> Iterator[Rule]:
+        """Yield the rules about a resource or an item that can be anything but false for a peer."""
+        index = self.about.get(resource_of(name))
+        if index is None:
+            return iter(())
+        rules = index.concerning(peer)
+        return (rule for rule in rules if rule.covers(name)) if index.narrow else rules
+
+    def concerning_items(self, resource: str, peer: Peer) -> Iterator[Rule]:
+        """Yield the rules about a resource or any of its items that can hold for a peer."""
         index = self.about.get(resource)
         return iter(()) if index is None else index.concerning(peer)
 
