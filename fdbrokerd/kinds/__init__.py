@@ -11,15 +11,21 @@ from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 
+from fdbrokerd.kinds.eventfd import KIND as EVENTFD
 from fdbrokerd.kinds.file import KIND as FILE
 from fdbrokerd.kinds.kind import Kind, WouldBlock
+from fdbrokerd.kinds.memfd import KIND as MEMFD
+from fdbrokerd.kinds.pipe import KIND as PIPE
 from fdbrokerd.kinds.pty import KIND as PTY
+from fdbrokerd.kinds.socketpair import KIND as SOCKETPAIR
+from fdbrokerd.kinds.store import KIND as STORE
 
 __all__ = ["Kind", "WouldBlock", "find", "kind_of", "kinds"]
 
 ENTRY_POINTS = "fdbrokerd.kinds"
 
-_OURS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (PTY, FILE)})
+_ALL: tuple[Kind, ...] = (PTY, FILE, STORE, MEMFD, EVENTFD, PIPE, SOCKETPAIR)
+_OURS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
 
 
 def find(name: str) -> Kind | None:

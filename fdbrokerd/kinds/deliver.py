@@ -7,6 +7,7 @@ from errno import EFBIG
 from functools import partial
 
 from fdbrokerd.fd import OwnedFd
+from fdbrokerd.kinds.memory import new_memory
 from fdbrokerd.opened import Opened
 
 MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
@@ -20,9 +21,6 @@ QUICK_SNAPSHOT_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
 """What a pipe holds."""
 
-_MFD_NOEXEC_SEAL = 0x8
-"""Linux 6.3: mode 0666 and never executable. EINVAL before that."""
-
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
@@ -32,7 +30,7 @@ def snapshot(file: int, max_size: int, name: str) -> OwnedFd:
     It can be opened again by /dev/fd/N, has an offset of its own, and is never changed by a
     renewal. Raises OSError(EFBIG) for more than max_size bytes.
     """
-    memory = _memory(name)
+    memory = new_memory(name)
     try:
         _copy_at_most(max_size, file, memory.fileno())
         os.lseek(memory.fileno(), 0, os.SEEK_SET)
@@ -51,14 +49,6 @@ def _copy_at_most(size: int, file: int, memory: int) -> None:
         if not left:
             raise OSError(EFBIG, f"it is larger than max-size ({size} bytes)")
         _write_all(memory, chunk)
-
-
-def _memory(name: str) -> OwnedFd:
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    try:
-        return OwnedFd(os.memfd_create(name, flags | _MFD_NOEXEC_SEAL))
-    except OSError:
-        return OwnedFd(os.memfd_create(name, flags))
 
 
 def _write_all(target: int, data: bytes) -> None:

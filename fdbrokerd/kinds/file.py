@@ -132,6 +132,14 @@ class File:
             or (spec.deliver == "snapshot" and spec.max_size > QUICK_SNAPSHOT_BYTES)
         )
 
+    def holding(self, spec: FileSpec) -> None:  # noqa: ARG002
+        """Tell that it holds no items."""
+        return
+
+    def wanted(self, request: Request) -> None:  # noqa: ARG002
+        """Tell that all there is of it is handed over."""
+        return
+
     def open(self, spec: FileSpec, request: Request, peer: Peer, *, may_wait: bool) -> Opened:
         """Open it, or make and open it, and judge what was opened."""
         path = spec.path.fill(peer, request.arguments)

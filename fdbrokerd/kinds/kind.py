@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fdbrokerd.model.argument import Argument
+from fdbrokerd.model.holding import Holding
 from fdbrokerd.model.key import Key, Values
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Request
@@ -40,6 +41,20 @@ class Kind(Protocol):
 
     def may_block(self, spec: Any) -> bool:
         """Tell whether opening may wait for something that this machine's root does not control."""
+        ...
+
+    def holding(self, spec: Any) -> Holding | None:
+        """Return how it holds items, RESOURCE/ITEM; None for a kind that knows none.
+
+        Where it `makes`, a Get of an item that is not there opens it, and holds what was opened.
+        """
+        ...
+
+    def wanted(self, request: Request) -> frozenset[str] | None:
+        """Return which of the descriptors of an item are handed over for a request; None: all.
+
+        `open` makes all of them, whatever is wanted: the others are held for other requests.
+        """
         ...
 
     def open(

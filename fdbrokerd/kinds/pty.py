@@ -88,6 +88,14 @@ class Pty:
         """Tell that it never does: devpts is the kernel's own."""
         return False
 
+    def holding(self, spec: PtySpec) -> None:  # noqa: ARG002
+        """Tell that it holds no items."""
+        return
+
+    def wanted(self, request: Request) -> None:  # noqa: ARG002
+        """Tell that all there is of it is handed over."""
+        return
+
     def open(
         self,
         spec: PtySpec,

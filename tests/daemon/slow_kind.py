@@ -38,6 +38,12 @@ class Slow:
     def may_block(self, spec):
         return True
 
+    def holding(self, spec):
+        return None
+
+    def wanted(self, request):
+        return None
+
     def open(self, spec, request, peer, *, may_wait):
         assert may_wait
         with OwnedFd(os.open(f"{spec.directory}/begun", os.O_WRONLY)) as begun:
