@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from fdbrokerd.model.argument import ArgumentLimit
 from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.peer import IdRanges
-from fdbrokerd.model.rule import Limit
+from fdbrokerd.model.resource import item_of, resource_of
+from fdbrokerd.model.rule import Limit, Rule, covered
 
 EVERYBODY = "everybody"
 """Who is meant by a match without a condition."""
@@ -24,6 +25,17 @@ def described(match: PeerMatch) -> str:
 def described_arguments(limits: Mapping[str, ArgumentLimit]) -> str:
     """Return what the arguments must be: `part=key or chain, port=1-1023`; empty for any."""
     return ", ".join(f"{name}={limit}" for name, limit in limits.items())
+
+
+def described_items(rule: Rule, resource: str) -> str:
+    """Return which items of a resource a rule is about, `web-* or db/**`.
+
+    Empty for a rule that is about all of it, itself included.
+    """
+    if rule.covers(resource):
+        return ""
+    globs = (one for one in rule.resources if covered(resource, (resource_of(one),)))
+    return _either(dict.fromkeys(map(item_of, globs)))
 
 
 def described_limit(limit: Limit) -> str:

@@ -5,29 +5,47 @@ from collections.abc import Iterator, Mapping
 
 from fdbrokerd.model.facts import KEYS, Unknown, shown
 from fdbrokerd.model.peer import UNMAPPED_ID, Peer
-from fdbrokerd.model.resource import Request
+from fdbrokerd.model.resource import Request, Resource, resource_of
 from fdbrokerd.model.rule import Effect
 from fdbrokerd.model.ruleset import Ruleset
-from fdbrokerd.policy import decide
+from fdbrokerd.naming import is_whole, objection, written
+from fdbrokerd.policy import decide, may_some
 from fdbrokerd.trace import Considered, consider, nearest
 
 
-def explain(ruleset: Ruleset, peer: Peer, request: Request) -> tuple[bool, str]:
-    """Return whether a request is allowed, and a text with every rule that was considered."""
+def explain(
+    ruleset: Ruleset, peer: Peer, request: Request, user: str | None = None
+) -> tuple[bool, str]:
+    """Return whether a request is allowed, and a text with every rule that was considered.
+
+    `user` is the name of the peer's user, where `naming.names_user` of the resource tells that it
+    is needed. A name that the peer cannot have is denied, whatever rules allow it.
+    """
+    resource = ruleset.resources.get(resource_of(request.resource))
+    problem = None if resource is None else objection(resource, request, peer, user)
     verdict = decide(ruleset, peer, request)
     considered = consider(ruleset, peer, request)
     lines = [f"{request.verb} {request.resource}{_told(request.arguments)}", f"  by {_who(peer)}"]
-    if request.resource not in ruleset.resources:
+    if resource is None:
         lines.append("  there is no such resource")
     lines += _rules(considered)
-    if verdict.allowed:
+    if problem is not None:
+        lines.append(f"  {request.resource} {problem}")
+    if not verdict.allowed and _some(ruleset, resource, peer, request):
+        lines.append(f"=> allowed by {', '.join(_of_items(considered))}, for some of its items")
+        return True, "\n".join(lines)
+    if verdict.allowed and problem is None:
         lines.append(f"=> allowed by {', '.join(verdict.rule_ids)}")
         return True, "\n".join(lines)
     if verdict.denies:
         lines.append(f"=> denied by {', '.join(verdict.rule_ids)}")
-    else:
+    elif not verdict.allowed:
         lines.append("=> denied: no rule allows it")
+    else:
+        lines.append("=> denied: not by a rule but by the name")
     lines += _change(considered)
+    if problem is not None:
+        lines.append(_other_name(resource))
     return False, "\n".join(lines)
 
 
@@ -82,3 +100,30 @@ def _change(considered: tuple[Considered, ...]) -> Iterator[str]:
         return
     for obstacle in near.obstacles:
         yield f"   to allow it: in {near.rule.id} ({near.rule.place}), {obstacle}"
+
+
+def _some(ruleset: Ruleset, resource: Resource | None, peer: Peer, request: Request) -> bool:
+    """Tell whether a request about all items of a resource is allowed for some of them."""
+    return (
+        resource is not None
+        and is_whole(resource, request)
+        and may_some(ruleset, peer, request.verb, resource.name)
+    )
+
+
+def _of_items(considered: tuple[Considered, ...]) -> Iterator[str]:
+    """Yield the allows that hold for some items, if not for all."""
+    for one in considered:
+        if one.rule.effect is Effect.ALLOW and all(each.key == "allow" for each in one.obstacles):
+            yield one.rule.id
+
+
+def _other_name(resource: Resource | None) -> str:
+    """Return what would help where the name is what is wrong."""
+    assert resource is not None, "a name that is refused is one of a resource"
+    names = None if resource.holding is None else resource.holding.names
+    if names is None:
+        return "   to allow it: ask by another name"
+    return (
+        f"   to allow it: its name must be of {written(names)} ({resource.name}, {resource.place})"
+    )

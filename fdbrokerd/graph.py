@@ -10,7 +10,12 @@ glob or an argument may hold any of them: labels are escaped, and nodes are name
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fdbrokerd.description import described, described_arguments, described_limit
+from fdbrokerd.description import (
+    described,
+    described_arguments,
+    described_items,
+    described_limit,
+)
 from fdbrokerd.model.rule import Effect, Rule
 from fdbrokerd.model.ruleset import Ruleset
 
@@ -82,18 +87,20 @@ def _picture(ruleset: Ruleset) -> _Picture:
     edges = []
     for rule in ruleset.rules:
         peer = peers.setdefault(described(rule.peer), len(peers))
-        label = tuple(_label(rule))
         edges += [
-            _Edge(peer, number, rule.effect is Effect.DENY, label)
+            _Edge(peer, number, rule.effect is Effect.DENY, tuple(_label(rule, name)))
             for name, number in resources.items()
             if rule.covers(name)
+            or (rule.concerns(name) and ruleset.resources[name].holding is not None)
         ]
     labels = tuple((ruleset.resources[name].kind, name) for name in resources)
     return _Picture(tuple(peers), labels, tuple(edges))
 
 
-def _label(rule: Rule) -> Iterator[str]:
+def _label(rule: Rule, resource: str) -> Iterator[str]:
     yield f"{rule.effect.value} {rule.id}" if rule.effect is Effect.DENY else rule.id
+    if items := described_items(rule, resource):
+        yield f"items {items}"
     if rule.verbs != {"get"}:
         yield f"do {', '.join(sorted(rule.verbs))}"
     if rule.arguments:

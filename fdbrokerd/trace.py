@@ -12,8 +12,8 @@ from fdbrokerd.model.argument import ArgumentLimit
 from fdbrokerd.model.facts import Unknown, shown
 from fdbrokerd.model.match import PeerMatch, either
 from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, Peer, Truth
-from fdbrokerd.model.resource import Request
-from fdbrokerd.model.rule import Effect, Rule
+from fdbrokerd.model.resource import Request, resource_of
+from fdbrokerd.model.rule import Effect, Rule, covered
 from fdbrokerd.model.ruleset import Ruleset
 
 
@@ -43,8 +43,8 @@ class Considered:
 
 
 def consider(ruleset: Ruleset, peer: Peer, request: Request) -> tuple[Considered, ...]:
-    """Return every rule about the resource, in the order of the files."""
-    index = ruleset.about.get(request.resource)
+    """Return every rule about the resource or items of it, in the order of the files."""
+    index = ruleset.about.get(resource_of(request.resource))
     rules = () if index is None else index.everything
     in_order = sorted(rules, key=lambda rule: (rule.place.file, rule.place.line))
     return tuple(_considered(rule, peer, request) for rule in in_order)
@@ -67,6 +67,10 @@ def nearest(considered: tuple[Considered, ...]) -> Considered | None:
 
 
 def _of_request(rule: Rule, request: Request) -> Iterator[Obstacle]:
+    about = resource_of(request.resource)
+    if not rule.covers(request.resource):
+        globs = [one for one in rule.resources if covered(about, (resource_of(one),))]
+        yield Obstacle(rule.effect.value, _one_of(globs), request.resource)
     if request.verb not in rule.verbs:
         yield Obstacle("do", _one_of(sorted(rule.verbs)), request.verb)
     yield from _of_arguments(rule.arguments, request.arguments)

@@ -8,6 +8,7 @@ would have, so that a script can ask first.
 
 import os
 
+from fdbrokerd.accounts import user_name
 from fdbrokerd.cli.files import ruleset_of
 from fdbrokerd.cli.options import arguments_of
 from fdbrokerd.cli.pretence import pretence
@@ -24,7 +25,8 @@ from fdbrokerd.client.facts import Explanation
 from fdbrokerd.errors import EX_NOPERM, UsageError
 from fdbrokerd.explanation import explain
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Request
+from fdbrokerd.model.resource import Request, resource_of
+from fdbrokerd.naming import names_user
 from fdbrokerd.peer import of_process
 
 
@@ -65,11 +67,12 @@ def _check(options: Options) -> None:
 def _on_files(options: Options) -> tuple[bool, str]:
     ruleset = ruleset_of(options.rules)
     given = arguments_of(options.arguments)
-    resource = ruleset.resources.get(options.resource)
+    resource = ruleset.resources.get(resource_of(options.resource))
     arguments = given if resource is None else resource.complete(given)
-    return explain(
-        ruleset, _peer(options), Request(options.do or "get", options.resource, arguments)
-    )
+    peer = _peer(options)
+    user = user_name(peer.uid) if resource is not None and names_user(resource) else None
+    request = Request(options.do or "get", options.resource, arguments)
+    return explain(ruleset, peer, request, user)
 
 
 def _peer(options: Options) -> Peer:

@@ -41,6 +41,8 @@ def _values(entry: Entry) -> dict[str, object]:
         "effect": entry.effect.value,
         "rule": entry.rule,
         "who": entry.who,
+        "items": entry.items,
+        "names": entry.names,
         "with": entry.arguments,
         "limit": entry.limit,
         "hint": entry.hint,

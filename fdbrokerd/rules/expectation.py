@@ -2,6 +2,7 @@
 """The section `tests`: requests, and what the rules must say to them.
 
     - {as: {user: root}, get: tls, with: {part: privkey}, expect: allow}
+    - {as: {unit: web.service}, put: slots/web-1, expect: allow}
 
 They are run at every load, so rules whose tests fail never come into force.
 """
@@ -9,14 +10,16 @@ They are run at every load, so rules whose tests fail never come into force.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from fdbrokerd.accounts import user_name
 from fdbrokerd.errors import InvalidArgument
 from fdbrokerd.kinds import kind_of
 from fdbrokerd.model.key import Key, Table, Text, Word
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Place, Request
+from fdbrokerd.model.resource import Place, Request, Resource, item_of, resource_of
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.model.verdict import Verdict
-from fdbrokerd.policy import decide
+from fdbrokerd.naming import is_whole, malformed, names_user, needs_item, objection
+from fdbrokerd.policy import decide, may_some
 from fdbrokerd.rules.document import Node, wrong
 from fdbrokerd.rules.mistakes import Mistakes, nearest, shown
 from fdbrokerd.rules.pretended import PRETENDED, pretended
@@ -34,11 +37,24 @@ class Expectation:
     place: Place
 
     def check(self, ruleset: Ruleset) -> None:
-        """Raise a ConfigurationError if the rules say something else, with the ids of those."""
+        """Raise a ConfigurationError if the rules say something else, with the ids of those.
+
+        A name that the peer cannot have is denied, whatever rules allow it. May wait for the name
+        service.
+        """
+        resource = ruleset.resources[resource_of(self.request.resource)]
+        user = user_name(self.peer.uid) if names_user(resource) else None
+        problem = objection(resource, self.request, self.peer, user)
         verdict = decide(ruleset, self.peer, self.request)
-        if verdict.allowed != self.allowed:
+        some = is_whole(resource, self.request) and may_some(
+            ruleset, self.peer, self.request.verb, resource.name
+        )
+        if ((verdict.allowed or some) and problem is None) != self.allowed:
             wanted = "allow" if self.allowed else "deny"
-            raise wrong(f"the test expects {wanted}, but {_told(verdict)}", self.place)
+            told = f"{self.request.resource} {problem}" if problem else _told(verdict)
+            if some and not verdict.allowed:
+                told = f"it is allowed for some items of {resource.name}"
+            raise wrong(f"the test expects {wanted}, but {told}", self.place)
 
 
 def keys(verbs: Iterable[str]) -> Mapping[str, Key]:
@@ -47,7 +63,7 @@ def keys(verbs: Iterable[str]) -> Mapping[str, Key]:
         "as": Key(PRETENDED, "who asks", required=True),
         "with": Key(Table(Text()), "the arguments of the request"),
         "expect": Key(Word(("allow", "deny")), "what the rules must say", required=True),
-        **{verb: Key(Text(), f"the resource to {verb}") for verb in sorted(verbs)},
+        **{verb: Key(Text(), f"the resource or item to {verb}") for verb in sorted(verbs)},
     }
 
 
@@ -71,14 +87,16 @@ def _expectation(reading: Reading, known: Known) -> list[Expectation]:
         raise reading.wrong("a test says one verb and its resource, as in get: RESOURCE")
     (verb,) = asked
     name = values.text(verb) or ""
-    if name not in known.declared:
-        message = f"there is no resource {shown(name)}{nearest(name, known.declared)}"
+    about = resource_of(name)
+    if about not in known.declared:
+        message = f"there is no resource {shown(about)}{nearest(about, known.declared)}"
         raise reading.wrong(message, verb)
-    resource = known.resources.get(name)
+    resource = known.resources.get(about)
     if resource is None:
         return []
     if verb not in kind_of(resource.kind).verbs:
-        raise reading.wrong(f"{name} cannot be used with {verb}", verb)
+        raise reading.wrong(f"{about} cannot be used with {verb}", verb)
+    _check_name(reading, verb, name, resource)
     given = values.get("with", {})
     assert isinstance(given, dict)
     try:
@@ -86,6 +104,17 @@ def _expectation(reading: Reading, known: Known) -> list[Expectation]:
     except InvalidArgument as error:
         raise reading.wrong(error.reason, "with", error.argument) from error
     return [Expectation(peer, request, values.text("expect") == "allow", reading.place())]
+
+
+def _check_name(reading: Reading, verb: str, name: str, resource: Resource) -> None:
+    """Refuse what no peer could ask for at all, so that `expect: deny` of it would say nothing."""
+    if "/" in name:
+        if problem := malformed(resource, item_of(name)):
+            raise reading.wrong(f"{shown(name)} {problem}", verb)
+    elif needs_item(resource, verb):
+        raise reading.wrong(f"{name} itself cannot be meant: say {name}/NAME", verb)
+    if verb != "get" and "with" in reading.values:
+        raise reading.wrong(f"goes with get: {verb} has no arguments", "with")
 
 
 def _told(verdict: Verdict) -> str:

@@ -48,8 +48,9 @@ class Reading:
         return wrong(_told(path, message), self.place(*path))
 
     def refused(self, refusal: KeyRefused) -> ConfigurationError:
-        """Return the error for what a kind refused; `create.mode` is mode in create."""
-        return self.wrong(str(refusal), *refusal.key.split("."))
+        """Return the error for what a kind refused; `accept.0` is the first of the list accept."""
+        parts = refusal.key.split(".")
+        return self.wrong(str(refusal), *(int(one) if one.isdigit() else one for one in parts))
 
 
 def read(node: Node, keys: Mapped[str, Key]) -> Reading:

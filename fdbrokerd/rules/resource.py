@@ -64,7 +64,14 @@ def _resource(name: Scalar, node: Node) -> Resource:
         spec = kind.spec(reading.values, frozenset(arguments))
     except KeyRefused as refusal:
         raise reading.refused(refusal) from refusal
-    return Resource(name.text, kind.name, MappingProxyType(arguments), spec, name.place)
+    return Resource(
+        name.text,
+        kind.name,
+        MappingProxyType(arguments),
+        spec,
+        name.place,
+        kind.holding(spec),
+    )
 
 
 def _kind(node: Node) -> Kind:

@@ -3,7 +3,8 @@
 
 What a rule says must be possible for what it is about: a verb or an argument for each resource that
 is named, and for at least one that a glob covers. So `allow: "*"` with `with: {part: fullchain}` is
-about the resources that have a `part`, and no other.
+about the resources that have a `part`, and no other. RESOURCE/GLOB is about items, so about
+resources that hold some; RESOURCE is about itself and all of its items.
 """
 
 from collections.abc import Mapping
@@ -12,10 +13,12 @@ from types import MappingProxyType
 
 from fdbrokerd.kinds import kind_of
 from fdbrokerd.model.argument import ArgumentLimit
+from fdbrokerd.model.item_glob import item_glob_problem, meet
 from fdbrokerd.model.key import Key, Many, PerTime, Section, Table, Text, Whole, Word
 from fdbrokerd.model.match import PeerMatch
-from fdbrokerd.model.resource import RESOURCE_NAME, Resource
+from fdbrokerd.model.resource import RESOURCE_NAME, Resource, item_of, resource_of
 from fdbrokerd.model.rule import Effect, Limit, Per, Rate, Rule, covered
+from fdbrokerd.naming import widest
 from fdbrokerd.rules.argument_limit import argument_limits
 from fdbrokerd.rules.document import Node
 from fdbrokerd.rules.mistakes import Mistakes, nearest, shown
@@ -31,7 +34,9 @@ MAX_HELD = 10_000
 RULE_KEYS: Mapping[str, Key] = MappingProxyType(
     {
         "id": Key(Text(), "what logs and explanations call the rule", required=True),
-        "allow": Key(Many(Text()), "the resources that it lets have, by name or glob"),
+        "allow": Key(
+            Many(Text()), "the resources that it lets have, by name or glob; items as STORE/GLOB"
+        ),
         "deny": Key(Many(Text()), "the resources that it keeps back, whatever allows them"),
         "do": Key(Many(Text()), "the verbs; get unless given"),
         "peer": Key(MATCH, "who it is about; of a deny, everybody unless given"),
@@ -97,6 +102,8 @@ def _rule(reading: Reading, known: Known) -> Rule:
     with mistakes.kept():
         _check_verbs(reading, about)
     with mistakes.kept():
+        _check_with(reading)
+    with mistakes.kept():
         _check_hint(reading, effect)
     mistakes.check()
     return Rule(
@@ -130,12 +137,35 @@ def _about(reading: Reading, key: str, known: Known) -> dict[str, list[Resource]
     about = {}
     mistakes = Mistakes()
     for index, entry in enumerate(_texts(reading, key)):
-        if not any(covered(name, (entry,)) for name in known.declared):
-            message = f"there is no resource {shown(entry)}{nearest(entry, known.declared)}"
+        name = resource_of(entry)
+        if not any(covered(one, (name,)) for one in known.declared):
+            message = f"there is no resource {shown(name)}{nearest(name, known.declared)}"
             mistakes.add(reading.wrong(message, key, index))
-        about[entry] = [one for one in known.resources.values() if covered(one.name, (entry,))]
+        about[entry] = [one for one in known.resources.values() if covered(one.name, (name,))]
+        if "/" in entry and about[entry]:
+            with mistakes.kept():
+                about[entry] = _holders(reading, about[entry], entry, key, index)
     mistakes.check()
     return about
+
+
+def _holders(
+    reading: Reading, resources: list[Resource], entry: str, key: str, index: int
+) -> list[Resource]:
+    """Return those of an entry's resources that hold items; of one at least it can be a name."""
+    glob = item_of(entry)
+    if problem := item_glob_problem(glob):
+        raise reading.wrong(f"{shown(glob)} {problem}", key, index)
+    holders = [one for one in resources if one.holding is not None]
+    if not holders:
+        raise reading.wrong(f"{resource_of(entry)} has no items", key, index)
+    for one in holders:
+        assert one.holding is not None
+        names = one.holding.names
+        if names is None or meet(glob, widest(names)):
+            return holders
+    message = f"{shown(glob)} can be no item of {resource_of(entry)}: its `names` are others"
+    raise reading.wrong(message, key, index)
 
 
 def _peer(reading: Reading, effect: Effect) -> PeerMatch:
@@ -172,6 +202,16 @@ def _check_verbs(reading: Reading, about: Mapping[str, list[Resource]]) -> None:
                 message += ", ".join(sorted(has))
                 mistakes.add(reading.wrong(message, "do", index))
     mistakes.check()
+
+
+def _check_with(reading: Reading) -> None:
+    """Refuse limits on arguments where there are none: such a deny would be a hole."""
+    if "with" not in reading.values:
+        return
+    for index, verb in enumerate(_texts(reading, "do")):
+        if verb != "get":
+            message = f"{shown(verb)} has no arguments: write a rule without `with` for it"
+            raise reading.wrong(message, "do", index)
 
 
 def _check_hint(reading: Reading, effect: Effect) -> None:

@@ -8,6 +8,7 @@ from fdbrokerd.accounts import MAX_ID, group_id, user_id
 from fdbrokerd.model.key import (
     OWN,
     Account,
+    Duration,
     Flag,
     Ids,
     KeyType,
@@ -30,6 +31,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 RANGE = re.compile(rf"({_NUMBER.pattern})(?:-({_NUMBER.pattern}))?")
 SIZE = re.compile(r"([1-9][0-9]{0,18})([KMG]?)")
 RATE = re.compile(r"([1-9][0-9]{0,5})/(s|min|h|d)")
+DURATION = re.compile(r"([1-9][0-9]{0,9})(s|min|h|d)")
 
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -102,6 +104,17 @@ def _size(kind: Size, scalar: Scalar) -> int:
     if size > kind.high:
         raise Unfit(f"{scalar.text} is more than {kind.high} bytes")
     return size
+
+
+@value.register
+def _duration(kind: Duration, scalar: Scalar) -> int:
+    found = DURATION.fullmatch(scalar.text)
+    if not found:
+        raise Unfit(f"{shown(scalar.text)} is not a duration, as in 90s or 5min (s, min, h, d)")
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > kind.high:
+        raise Unfit(f"{scalar.text} is more than {kind.high // 86400}d")
+    return seconds
 
 
 @value.register

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from fdbrokerd.accounts import MAX_ID
 from fdbrokerd.kinds import kinds
 from fdbrokerd.model.key import (
+    Duration,
     Flag,
     Ids,
     Key,
@@ -33,7 +34,7 @@ from fdbrokerd.rules import expectation
 from fdbrokerd.rules.reader import FORMAT
 from fdbrokerd.rules.resource import RESOURCE_KEYS
 from fdbrokerd.rules.rule import RULE_KEYS
-from fdbrokerd.rules.scalar import RANGE, RATE, SIZE
+from fdbrokerd.rules.scalar import DURATION, RANGE, RATE, SIZE
 from fdbrokerd.rules.settings import SETTINGS_KEYS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -182,6 +183,8 @@ def _single(kind: KeyType) -> Schema:
             schema = {"type": "string", "pattern": "^0[0-7]{3}$"}
         case Size(high):
             schema = _number_or(1, high, SIZE.pattern)
+        case Duration():
+            schema = {"type": "string", "pattern": _whole(DURATION.pattern)}
         case Span():
             schema = _number_or(0, None, RANGE.pattern)
         case PerTime():

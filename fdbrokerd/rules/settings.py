@@ -84,6 +84,9 @@ def check_resources(settings: Settings, ruleset: Ruleset) -> None:
             if listener.place and not any(covered(name, (entry,)) for name in ruleset.resources):
                 message = f"resources: there is no {shown(entry)}"
                 message += nearest(entry, ruleset.resources)
+                if "/" in entry:
+                    message = f"resources: {shown(entry)} names items: here a resource is served "
+                    message += "whole, and rules narrow it"
                 mistakes.add(wrong(message, listener.place))
     mistakes.check()
 

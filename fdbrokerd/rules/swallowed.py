@@ -7,11 +7,14 @@ Order never matters, so such a rule is not overruled by chance: whoever wrote it
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from fdbrokerd.model.item_glob import includes
 from fdbrokerd.model.match import PeerMatch
-from fdbrokerd.model.resource import Resource
-from fdbrokerd.model.rule import Effect, Rule
+from fdbrokerd.model.resource import Resource, item_of, resource_of
+from fdbrokerd.model.rule import Effect, Rule, covered
 from fdbrokerd.rules.document import wrong
 from fdbrokerd.rules.mistakes import Mistakes
+
+_About = dict[str, tuple[str, ...] | None]
 
 
 class _Denies:
@@ -40,20 +43,45 @@ def check_swallowed(
     rules: Sequence[Rule], resources: Mapping[str, Resource], mistakes: Mistakes
 ) -> None:
     """Find the allows whose resources, verbs and peers one deny has too, or more of each."""
-    about = {id(rule): frozenset(filter(rule.covers, resources)) for rule in rules}
+    about = {id(rule): _about(rule, resources) for rule in rules}
     denies = _Denies(rules)
     for allow in rules:
         if allow.effect is not Effect.ALLOW or not about[id(allow)]:
             continue
         for deny in denies.near(allow.peer):
             if (
-                about[id(allow)] <= about[id(deny)]
+                _within(about[id(allow)], about[id(deny)])
                 and allow.verbs <= deny.verbs
                 and deny.peer.includes(allow.peer)
             ):
                 message = f"{allow.id} never allows: {deny.id} ({deny.place}) denies all of it"
                 mistakes.add(wrong(message, allow.place))
                 break
+
+
+def _about(rule: Rule, resources: Mapping[str, Resource]) -> _About:
+    """Return the resources of a rule, each whole (None) or with globs of its items."""
+    about: _About = {}
+    for name, resource in resources.items():
+        if rule.covers(name):
+            about[name] = None
+        elif resource.holding is not None and rule.concerns(name):
+            globs = (one for one in rule.resources if covered(name, (resource_of(one),)))
+            about[name] = tuple(map(item_of, globs))
+    return about
+
+
+def _within(narrow: _About, wide: _About) -> bool:
+    """Tell whether all that one rule is about is certainly what the other is about."""
+    return narrow.keys() <= wide.keys() and all(
+        (covering := wide[name]) is None
+        or (globs is not None and all(_one_includes(covering, glob) for glob in globs))
+        for name, globs in narrow.items()
+    )
+
+
+def _one_includes(globs: tuple[str, ...], narrow: str) -> bool:
+    return any(includes(glob, narrow) for glob in globs)
 
 
 def _only_uid(peer: PeerMatch) -> int | None:

@@ -12,7 +12,7 @@ from fdbrokerd.model.argument import with_holds
 from fdbrokerd.model.facts import UNKNOWN, Facts
 from fdbrokerd.model.match import FactMatch, PeerMatch
 from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, Peer
-from fdbrokerd.model.resource import Request
+from fdbrokerd.model.resource import Request, resource_of
 from fdbrokerd.model.rule import Effect, Rule
 from fdbrokerd.model.ruleset import NOTHING
 from fdbrokerd.model.verdict import Verdict
@@ -40,7 +40,7 @@ def scan(rules: list[Rule], peer: Peer, request: Request) -> Verdict:
     for rule in sorted(rules, key=lambda rule: rule.id):
         if (
             rule.covers(request.resource)
-            and request.resource in {"r", "s"}
+            and resource_of(request.resource) in {"r", "s", "h"}
             and request.verb in rule.verbs
             and with_holds(rule.arguments, request.arguments)
         ):

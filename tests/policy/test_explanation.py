@@ -6,9 +6,10 @@ from hypothesis import given, settings
 
 from fdbrokerd.explanation import explain
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Request
+from fdbrokerd.model.resource import Request, resource_of
 from fdbrokerd.model.rule import Effect, Rule
 from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.naming import objection
 from fdbrokerd.policy import decide
 from fdbrokerd.rules.loader import load_text
 from fdbrokerd.rules.pretended import Pretence
@@ -41,7 +42,9 @@ def test_every_rule_about_the_resource_is_told_in_the_order_of_the_files(
 ) -> None:
     considered = consider(world(rules), peer, request)
     about = {
-        rule.id for rule in rules if request.resource in "rs" and rule.covers(request.resource)
+        rule.id
+        for rule in rules
+        if (name := resource_of(request.resource)) in "rsh" and rule.concerns(name)
     }
     assert {one.rule.id for one in considered} == about
     places = [(one.rule.place.file, one.rule.place.line) for one in considered]
@@ -59,11 +62,13 @@ def test_a_text_says_the_verdict_and_what_would_change_it(
     rules: list[Rule], peer: Peer, request: Request
 ) -> None:
     allowed, text = explain(world(rules), peer, request)
-    assert allowed is decide(world(rules), peer, request).allowed
+    resource = world(rules).resources.get(resource_of(request.resource))
+    refused = None if resource is None else objection(resource, request, peer, None)
+    assert allowed is (decide(world(rules), peer, request).allowed and refused is None)
     assert ("=> allowed by" in text) is allowed
     assert ("to allow it:" in text) is not allowed
     for rule in rules:
-        if request.resource in "rs" and rule.covers(request.resource):
+        if resource_of(request.resource) in "rsh" and rule.covers(request.resource):
             assert f"{rule.effect.value} {rule.id}: " in text
 
 
@@ -188,3 +193,86 @@ def test_an_unknown_resource_and_one_without_rules(ruleset: Ruleset) -> None:
     assert "there is no such resource" in explain(ruleset, peer(1), Request("get", "x", {}))[1]
     bare = load_text("fdbroker: 1\nresources: {pty: {kind: pty}}\n", "f.yaml")
     assert "write a rule that allows it" in explain(bare, peer(1), Request("get", "pty", {}))[1]
+
+
+STORE = """\
+fdbroker: 1
+resources:
+  slots: {kind: store, names: "${user}/**"}
+  pad: {kind: memfd}
+rules:
+- {id: web, allow: slots/root/web-*, do: [get, put], peer: {uid: [0, 5]}}
+- {id: all, allow: slots, do: [get, list], peer: {uid: 0}}
+- {id: no-db, deny: [slots/*/db/**, pad/db], do: get}
+"""
+
+
+@pytest.fixture(scope="module")
+def store() -> Ruleset:
+    return load_text(STORE, "f.yaml")
+
+
+def told(store: Ruleset, verb: str, name: str, uid: int, user: str | None) -> tuple[bool, str]:
+    return explain(store, peer(uid, uid), Request(verb, name, {}), user)
+
+
+def test_a_rule_about_other_items_is_told_with_what_it_is_about(store: Ruleset) -> None:
+    allowed, text = told(store, "put", "slots/root/db", 0, "root")
+    assert not allowed
+    assert text.splitlines()[3:] == [
+        "    6: allow web: does not hold; allow: wants slots/root/web-*, found slots/root/db",
+        "    7: allow all: does not hold; do: wants get or list, found put",
+        "    8: deny no-db: does not hold; do: wants get, found put",
+        "=> denied: no rule allows it",
+        "   to allow it: in web (f.yaml:6:3), allow: wants slots/root/web-*, found slots/root/db",
+    ]
+    assert told(store, "put", "slots/root/web-1", 0, "root")[0]
+    assert "=> denied by no-db" in told(store, "get", "slots/root/db", 0, "root")[1]
+    assert (
+        "no-db: does not hold; deny: wants slots/*/db/**, found slots/root/x"
+        in told(store, "get", "slots/root/x", 0, "root")[1]
+    )
+
+
+def test_a_name_that_the_peer_cannot_have_is_denied_whatever_the_rules_say(store: Ruleset) -> None:
+    """Of uid 5 whose user is `alice` the rule `web` would let it have root's."""
+    assert decide(store, peer(5, 5), Request("put", "slots/root/web-1", {})).allowed
+    for user in ("alice", None):
+        allowed, text = told(store, "put", "slots/root/web-1", 5, user)
+        assert not allowed
+        assert text.splitlines()[-2:] == [
+            "=> denied: not by a rule but by the name",
+            "   to allow it: its name must be of ${user}/** (slots, f.yaml:3:3)",
+        ]
+        assert "slots/root/web-1 is not a name that slots holds for you" in text
+    # A deny that holds is told as well.
+    assert "=> denied by no-db\n" in told(store, "get", "slots/alice/db", 0, "root")[1]
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "said"),
+    [
+        ("get", "slots", "slots is no item: say slots/NAME"),
+        ("get", "slots/root/../x", "slots/root/../x is not a name: levels of letters"),
+        ("get", "slots/", "slots/ is not a name"),
+        ("remove", "pad", "pad is no item: say pad/NAME"),
+    ],
+)
+def test_what_is_no_item_is_said_to_be_none(
+    store: Ruleset, verb: str, name: str, said: str
+) -> None:
+    allowed, text = told(store, verb, name, 0, "root")
+    assert not allowed
+    assert said in text
+    assert "to allow it:" in text
+    assert told(store, "list", "slots", 0, "root")[0]
+
+
+def test_what_is_about_all_items_is_allowed_for_some() -> None:
+    rules = STORE + "- {id: see, allow: slots/*/web, do: watch, peer: {uid: 5}}\n"
+    seeing = load_text(rules, "f.yaml")
+    allowed, text = told(seeing, "watch", "slots", 5, "alice")
+    assert allowed
+    assert text.endswith("\n=> allowed by see, for some of its items")
+    assert not told(seeing, "watch", "slots", 6, "bob")[0]
+    assert not told(seeing, "watch", "pad", 5, "alice")[0]

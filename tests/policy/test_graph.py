@@ -83,8 +83,8 @@ def test_both_formats_draw_every_rule_about_every_resource(rules: list[Rule]) ->
             rule.effect is Effect.DENY,
         )
         for rule in rules
-        for name in "rs"
-        if rule.covers(name)
+        for name in "rsh"
+        if rule.covers(name) or (name == "h" and rule.concerns(name))
     )  # fmt: skip
 
 
@@ -103,13 +103,25 @@ def test_a_picture() -> None:
         Rule("out", Effect.DENY, ("s",), frozenset({"get"}), PeerMatch(), {}, None, "h", NOWHERE),
     ]  # fmt: skip
     assert drawn(read(dot(world(rules)))) == (
-        ["unit a.service", "everybody", "pty\nr", "pty\ns"],
+        ["unit a.service", "everybody", "memfd\nh", "pty\nr", "pty\ns"],
         [
             ("unit a.service", "pty\nr", "in\ndo get, put\nwith x=1", False),
             ("everybody", "pty\ns", "deny out", True),
         ],
     )
     assert 'color="red"' in dot(world(rules))
+
+
+def test_rules_about_items_say_which() -> None:
+    about = ("h/a*", "r", "*/b/**")
+    rules = [
+        Rule("a", Effect.ALLOW, about, frozenset({"put"}), PeerMatch(), {}, None, None, NOWHERE)
+    ]
+    for drawing in (read(dot(world(rules))), read_mermaid(mermaid(world(rules)))):
+        assert drawn(drawing)[1] == [
+            ("everybody", "memfd\nh", "a\nitems a* or b/**\ndo put", False),
+            ("everybody", "pty\nr", "a\ndo put", False),
+        ]
 
 
 def test_nothing_is_an_empty_picture() -> None:

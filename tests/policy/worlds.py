@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fdbrokerd.model.argument import Argument, ArgumentLimit, Choice
 from fdbrokerd.model.facts import KEYS, UNKNOWN, Fact, Facts
+from fdbrokerd.model.holding import Holding
 from fdbrokerd.model.match import FactMatch, PeerMatch
 from fdbrokerd.model.peer import UNMAPPED_ID, IdRanges, Peer
 from fdbrokerd.model.resource import Place, Request, Resource
@@ -26,6 +27,12 @@ _NUMBERS = (0, 1, 2, 3, 4, UNMAPPED_ID)
 _VALUES: tuple[Fact, ...] = ("a.service", "b.service", "/a/b", "/a", None, UNKNOWN)
 _KEYS = ("unit", "unit", "unit", *KEYS)
 """A rule is filed under its unit."""
+
+_ABOUT = (
+    ("r",), ("s",), ("*",), ("r", "s"), ("[r]",), ("h",), ("h/a*",), ("h/**",), ("*/b",),
+    ("h/a?", "r"), ("h/**/b", "h/a*"),
+)  # fmt: skip
+"""What rules are about: `h` holds items."""
 
 _GLOBS = ("a.service", "b.service", "*", "a*", "/a/b", "/a/**", "/**")
 
@@ -69,7 +76,7 @@ def _rule(chance: Random, effect: Effect, number: int) -> Rule:
     return Rule(
         id=f"{effect.value}-{number}",
         effect=effect,
-        resources=chance.choice([("r",), ("s",), ("*",), ("r", "s"), ("[r]",)]),
+        resources=chance.choice(_ABOUT),
         verbs=frozenset(chance.choices(VERBS, k=2)),
         peer=_match(chance, 2),
         arguments={
@@ -93,12 +100,13 @@ _ARGUMENT = Argument(Choice(("1", "2")))
 RESOURCES = (
     Resource("r", "pty", {"x": _ARGUMENT, "y": _ARGUMENT}, None, NOWHERE),
     Resource("s", "pty", {"x": _ARGUMENT}, None, NOWHERE),
+    Resource("h", "memfd", {"x": _ARGUMENT}, None, NOWHERE, Holding(makes=True)),
 )
 REQUESTS = st.sampled_from(
     [
         Request(verb, resource, arguments)
         for verb in (*VERBS, "no-such-verb")
-        for resource in ("r", "s", "no-such-resource")
+        for resource in ("r", "s", "no-such-resource", "h", "h/a1", "h/b", "h/a1/b", "r/b")
         for arguments in ({}, {"x": "1"}, {"x": "2"}, {"y": "1"}, {"x": "1", "y": "2"})
     ]
 )
@@ -107,7 +115,7 @@ HIDEABLE = ("uid", "gid", "namespace", *KEYS)
 
 
 def world(rules: list[Rule]) -> Ruleset:
-    """Return the rules, compiled, about the two resources."""
+    """Return the rules, compiled, about the three resources."""
     return Ruleset.of(RESOURCES, rules)
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Request
+from fdbrokerd.model.resource import Request, resource_of
+from fdbrokerd.naming import objection
 from fdbrokerd.policy import decide
 from fdbrokerd.rules.builtin import private
 from fdbrokerd.rules.loader import load, load_text
@@ -168,9 +169,23 @@ def peer(uid: int) -> Peer:
 
 def test_private_rules() -> None:
     ruleset = private(4711)
-    request = Request("get", "pty", {})
-    assert decide(ruleset, peer(4711), request).allowed
-    assert not decide(ruleset, peer(0), request).allowed
+    asked = {
+        "get": ["pty", "memfd", "eventfd/a", "pipe/a/b", "socketpair", "store/a"],
+        "put": ["store/a"],
+        "take": ["store/a"],
+        "remove": ["memfd/a", "eventfd/a", "pipe/a", "socketpair/a", "store/a"],
+        "list": ["memfd", "eventfd", "pipe", "socketpair", "store"],
+        "watch": ["memfd", "eventfd", "pipe", "socketpair", "store"],
+    }
+    for verb, names in asked.items():
+        for name in names:
+            request = Request(verb, name, {})
+            assert decide(ruleset, peer(4711), request).allowed, request
+            assert not decide(ruleset, peer(0), request).allowed
+            assert not decide(ruleset, peer(4712), request).allowed
+            resource = ruleset.resources[resource_of(name)]
+            assert objection(resource, request, peer(4711), None) is None
+    assert not decide(ruleset, peer(4711), Request("put", "memfd/a", {})).allowed
     with pytest.raises(ConfigurationError):
         private(65534)
 
@@ -178,7 +193,8 @@ def test_private_rules() -> None:
 VOCABULARY = """
 fdbroker 1 resources rules tests kind pty file path access append arguments enum pattern type range
 integer allow deny do get peer uid gid user root with limit held rate per hint id as expect 0-5 ''
-0640 "0640" '*' ${user} create mode owner x
+0640 "0640" '*' ${user} create mode owner x store memfd pipe names accept seals quota items ttl max
+5min share read-only put take slots/a ${uid}/** ends once end
 """
 WORDS = st.sampled_from(VOCABULARY.split())
 TREES = st.recursive(

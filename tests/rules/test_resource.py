@@ -35,10 +35,10 @@ def refusals(body: str) -> list[str]:
         ("fdbroker: 1\nresources: []", "f.yaml:2:12: must be a mapping, `key: value`"),
         ("fdbroker: 1\nresources: {a/b: {kind: pty}}", "f.yaml:2:13: 'a/b' cannot be a resource's"),
         ("fdbroker: 1\nresources: {it: pty}", "f.yaml:2:17: must be a mapping"),
-        ("fdbroker: 1\nresources: {it: {}}", "f.yaml:2:17: kind is missing: one of file, pty"),
+        ("fdbroker: 1\nresources: {it: {}}", "f.yaml:2:17: kind is missing: one of eventfd"),
         (
             "fdbroker: 1\nresources: {it: {kind: fil}}",
-            "f.yaml:2:24: kind: 'fil' is not one of file,",
+            "f.yaml:2:24: kind: 'fil' is not one of eventfd, file,",
         ),
         ("fdbroker: 1\nresources: {it: {kind: [pty]}}", "f.yaml:2:24: kind: '' is not one of"),
     ],

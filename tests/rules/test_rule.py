@@ -116,7 +116,9 @@ def test_every_mistake_of_every_rule_is_told_in_order() -> None:
 def test_rules_about_a_wrong_resource_are_not_wrong_for_that() -> None:
     (said,) = mistakes(
         "fdbroker: 1\nresources: {a: {kind: pty, mode: 0620}}\n"
-        "rules: [{id: r, allow: a, with: {rows: 1}, do: put, peer: {uid: 0}}]\n"
+        "rules:\n"
+        "- {id: r, allow: a, with: {rows: 1}, peer: {uid: 0}}\n"
+        "- {id: s, allow: a/x, do: put, peer: {uid: 0}}\n"
         "tests: [{as: {uid: 0}, get: a, expect: allow}]\n"
     )
     assert said.startswith("f.yaml:2:34: mode")

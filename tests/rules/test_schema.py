@@ -51,13 +51,24 @@ resources:
     deliver: snapshot
     max-size: 64K
   log: {kind: file, path: /var/log/x, access: append, create: {mode: "0640", owner: root, group: 0}}
+  slots: {kind: store, names: "${user}/**", accept: [memfd, file], seals: grow, share: read-only,
+    quota: {items: 8, descriptors: 9, metadata: 4K, per: store}, ttl: {default: 30s, max: 2h},
+    on-hangup: drop}
+  pad: {kind: memfd, size: 1M, seals: [grow, shrink], names: pad-*, quota: {items: 3}}
+  bell: {kind: eventfd, initial: 3, semaphore: true, non-blocking: false}
+  line: {kind: pipe, size: 4096, ends: shared, ttl: {max: 1d}}
+  pair: {kind: socketpair, type: seqpacket, ends: once}
 rules:
 - {id: a, allow: [pty, "l*"], do: [get], peer: {user: root, uid: [0-9, 11], group: root, gid: 0},
    limit: {held: 3, rate: 30/min, per: uid}}
 - {id: b, allow: tls, with: {a: [x, y], b: 1-3}, peer: {unit: x.service, exe: /bin/x}}
 - {id: c, deny: "*", hint: no,
    peer: {any: [{uid: 7}, {any: {slice: x.slice}}], not: [{cgroup: /a/**}, {container: "*"}]}}
+- {id: d, allow: [slots/web-*, "pa*/**"], do: [get, list], peer: {uid: 0}}
+- {id: e, allow: slots, do: [put, take, remove, watch], peer: {uid: 0}}
+- {id: f, allow: [line/a, pair], with: {end: [read, a]}, peer: {uid: 0}}
 tests:
+- {as: {uid: 4}, put: slots/x/y, expect: deny}
 - {as: {user: root, gid: [1, 2], label: x}, get: pty, expect: allow}
 - {as: {uid: 3, unit: x.service, exe: /bin/x}, get: tls, with: {a: x, b: "2"}, expect: allow}
 """
@@ -190,6 +201,15 @@ def test_every_key_passes() -> None:
         ("{as: {uid: 3", "{is: {uid: 3"),
         ("get: pty, ", "gett: pty, "),
         ("hint: no", "hint: [no]"),
+        ("accept: [memfd, file]", "accept: [memfd, epoll]"),
+        ("default: 30s", "default: 30"),
+        ("max: 2h", "max: 2hours"),
+        ("items: 8", "items: 0"),
+        ("per: store", "per: unit"),
+        ("semaphore: true", "semaphore: 1"),
+        ("initial: 3", "initial: -3"),
+        ("ends: shared", "ends: many"),
+        ("put: slots/x/y", "puts: slots/x/y"),
     ],
 )
 def test_it_refuses(before: str, after: str) -> None:
@@ -219,12 +239,14 @@ SCALARS = (
     "null", "''", "'7'", '"0640"', "0640", "1-9", "'1-9'", "64K", "4096", "30/min", "2001-01-01",
     "root", "pty", "${user}", "/etc/x", "x.service", "'*'", "[x]", "[]", "{}", "{uid: 0}", "[1, 2]",
     "[[x]]", "[{uid: 0}, {gid: 0}]", "allow", "read", "snapshot", "get", "65534", "4294967295",
-    "99999999999999999999", "'@a'", ".inf", "!!str x", "|-\n   x", "'a\\nb'",
+    "99999999999999999999", "'@a'",
+    "30s", "5min", "slots/a", "memfd", "grow", "${uid}/*", ".inf", "!!str x", "|-\n   x", "'a\\nb'",
 )  # fmt: skip
 KEYS = (
     "id", "allow", "deny", "do", "peer", "with", "limit", "hint", "held", "rate", "per", "uid",
     "user", "unit", "any", "not", "exe", "kind", "mode", "owner", "path", "root", "access", "gid",
     "create", "arguments", "enum", "type", "range", "default", "as", "get", "put", "expect", "x",
+    "names", "accept", "seals", "quota", "ttl", "items", "share", "size", "take", "ends", "max",
     "1", "no", "listen", "address", "admins", "audit", "journal", "connections", "1.5", "~",
 )  # fmt: skip
 

@@ -118,3 +118,11 @@ def test_listeners_name_resources_that_are_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         check_resources(made, nothing)
     check_resources(Settings.default(), nothing)
+
+
+@pytest.mark.parametrize("entry", ["slots/a", "slots/**", "*/a"])
+def test_a_listener_serves_resources_whole(tmp_path: Path, entry: str) -> None:
+    made = load(tmp_path, f'listen: {{address: "@a", resources: [slots, "{entry}"]}}')
+    rules = load_text("fdbroker: 1\nresources: {slots: {kind: store}}", "f.yaml")
+    with pytest.raises(ConfigurationError, match="names items: here a resource is served whole"):
+        check_resources(made, rules)

@@ -3,10 +3,13 @@
 
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from fdbrokerd.kinds import kinds
+from fdbrokerd.model.holding import SEALS, TYPES
 from fdbrokerd.model.settings import Settings
 from fdbrokerd.rules.document import parse
 from fdbrokerd.rules.loader import load, load_text
@@ -14,6 +17,9 @@ from fdbrokerd.rules.settings import SETTINGS_KEYS, load_settings, settings_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 DOCS = CONFIG.parent / "docs"
+OURS = {
+    name: kind for name, kind in kinds().items() if type(kind).__module__.startswith("fdbrokerd.")
+}
 RULE_FILES = [*CONFIG.glob("rules.d/*"), *CONFIG.glob("examples/*")]
 
 
@@ -43,6 +49,28 @@ def test_settings_show_every_key() -> None:
     text = (CONFIG / "fdbrokerd.yaml").read_text()
     for key in SETTINGS_KEYS:
         assert f"{key}:" in text
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_key_of_every_kind_is_documented(name: str) -> None:
+    """In the manual, and beside the code that reads it; verbs and types, too."""
+    kind = OURS[name]
+    manual = (DOCS / "rules.md").read_text()
+    beside = import_module(f"fdbrokerd.kinds.{name}").__doc__ or ""
+    assert f"**`{name}`**" in manual
+    for key in kind.keys:
+        assert re.search(rf"`{key}\b", manual), key
+        assert re.search(rf"(?:^|[ ,]){key}\b", beside, re.MULTILINE), key
+    for verb in kind.verbs:
+        assert f"| `{verb}` | " in manual
+    for descriptor in kind.descriptors:
+        assert name in {"pty", "file"} or f"`{descriptor}`" in manual
+
+
+def test_every_type_and_seal_is_documented() -> None:
+    manual = (DOCS / "rules.md").read_text()
+    assert f"`{' '.join(TYPES)}`" in manual
+    assert f"`{' '.join(SEALS)}`" in manual
 
 
 def test_the_rules_of_the_docs_load() -> None:
