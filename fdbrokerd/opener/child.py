@@ -1,74 +1,62 @@
 # SPDX-License-Identifier: MIT
-"""What a child does: one job after the other, each answered with descriptors or an error.
+"""What a child does: one job after the other, each answered with descriptors or an error."""
 
-Jobs come pickled from the daemon, which a child trusts wholly. Answers go back as JSON, which the
-daemon reads strictly: a child has seen names and file systems that others made.
-"""
-
-import pickle
+import os
+import resource
 import socket
-import struct
 import traceback
-from dataclasses import dataclass
+from contextlib import suppress
 
-import msgspec
-
-from fdbrokerd.errors import CallError, OpenFailed, wire_errors
+from fdbrokerd.accounts import user_name
+from fdbrokerd.become import is_other
+from fdbrokerd.errors import CallError, OpenFailed
+from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.kinds import WouldBlock, kind_of
-from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Request
 from fdbrokerd.opened import Opened
+from fdbrokerd.opener.answer import Answer, encode, failed, reason
+from fdbrokerd.opener.deposit import take_in
+from fdbrokerd.opener.intake import Intake
+from fdbrokerd.opener.job import Discard, Job, LookUp, unpack
+from fdbrokerd.opener.packet import DONE, receive, send
 
-MAX_JOB_BYTES = 128 * 1024
-"""A resource, its arguments and a peer: a few KiB, and 64 arguments at the most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is to be opened for whom: a kind, its own specification of the resource, the request."""
-
-    kind: str
-    spec: object
-    request: Request
-    peer: Peer
-
-
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a job went: names and properties, or an error by its wire name with a reason for the log.
-
-    `copies`: the child goes on copying by itself and takes no further job.
-    """
-
-    names: list[str] = []
-    properties: dict[str, str] = {}
-    error: str = ""
-    parameters: dict[str, str | int] = {}
-    detail: str = ""
-    copies: bool = False
-
-
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Answer)
+__all__ = ["Job", "open_now", "reason", "serve"]
 
 
 def serve(channel: socket.socket) -> None:
-    """Answer jobs until the daemon is gone, or what was opened needs this process to go on."""
-    while data := channel.recv(MAX_JOB_BYTES):
-        job = pickle.loads(data)  # noqa: S301 (from the process that forked us)
-        assert isinstance(job, Job)
-        try:
-            opened = open_now(job, may_wait=True)
-        except CallError as error:
-            _answer(channel, _failed(error), ())
-            continue
-        numbers = tuple(one.fileno() for one in opened.descriptors)
-        copies = opened.afterwards is not None
-        answer = Answer(list(opened.names), dict(opened.properties), copies=copies)
-        _answer(channel, answer, numbers)
-        opened.close()
-        if opened.afterwards is not None:
-            opened.afterwards()
+    """Do jobs until the daemon is gone, or this process is of no use for another one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 253 may come at once
+    go_on = True
+    while go_on:
+        data, received, _ = receive(channel)
+        if not data:
             return
+        match unpack(data):
+            case Job() as job:
+                go_on = _open(channel, job)
+            case LookUp() as job:
+                go_on = _look_up(channel, job)
+            case Intake() as job:
+                go_on = _take_in(channel, job, received)
+            case Discard():
+                go_on = _discard(channel, received)
+
+
+def _open(channel: socket.socket, job: Job) -> bool:
+    """Open; tell whether to go on."""
+    try:
+        opened = open_now(job, may_wait=True)
+    except CallError as error:
+        send(channel, encode(failed(error, ends=is_other())))
+        return not is_other()
+    numbers = tuple(one.fileno() for one in opened.descriptors)
+    copies = opened.afterwards is not None
+    answer = Answer(list(opened.names), dict(opened.properties), copies=copies, ends=is_other())
+    send(channel, encode(answer), numbers)
+    opened.close()
+    if opened.afterwards is not None:
+        opened.afterwards()
+    return not copies and not is_other()
 
 
 def open_now(job: Job, *, may_wait: bool) -> Opened:
@@ -88,37 +76,58 @@ def open_now(job: Job, *, may_wait: bool) -> Opened:
         raise OpenFailed.of(job.request.resource, 0) from fault
 
 
-def reason(error: CallError) -> str:
-    """Return what the system said, for the log; the peer is told the number alone."""
-    return str(error.__cause__ or "")
+def _look_up(channel: socket.socket, job: LookUp) -> bool:
+    try:
+        answer = Answer(user=user_name(job.uid))
+    except OSError as error:
+        failure = OpenFailed.of(job.subject, error.errno or 0)
+        failure.__cause__ = error
+        answer = failed(failure)
+    send(channel, encode(answer))
+    return True
 
 
-def _failed(error: CallError) -> Answer:
-    parameters = {
-        name: value for name, value in error.parameters().items() if isinstance(value, str | int)
-    }
-    return Answer(error=error.wire_name, parameters=parameters, detail=reason(error))
+def _take_in(channel: socket.socket, job: Intake, received: list[OwnedFd]) -> bool:
+    """Receive what a peer put, and say what it is before anything of it is closed.
 
-
-def _answer(channel: socket.socket, answer: Answer, numbers: tuple[int, ...]) -> None:
-    rights = struct.pack(f"{len(numbers)}i", *numbers)
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if numbers else []
-    channel.sendmsg([_encoder.encode(answer)], ancillary)
-
-
-def pack(job: Job) -> bytes:
-    """Return a job for a child."""
-    return pickle.dumps(job)
-
-
-def unpack(data: bytes) -> tuple[Answer, CallError | None]:
-    """Return a child's answer, and the error that it stands for.
-
-    Raises msgspec.DecodeError for what is none, KeyError for an error that is unknown.
+    What was refused is never closed by name, only by the end of this process, which the daemon
+    brings about as soon as it knows: then a socket does not linger, and what still hangs is a
+    process of no use. What was taken is closed when the daemon has it: closed earlier, what does
+    not fit into the daemon any more would be closed last by the daemon.
     """
-    answer = _decoder.decode(data)
-    if not answer.error:
-        return answer, None
-    error = wire_errors()[answer.error](**answer.parameters)
-    error.__cause__ = OSError(answer.detail)
-    return answer, error
+    (deposit,) = received
+    held: list[OwnedFd] = []
+    with socket.socket(fileno=deposit.detach()) as source:
+        try:
+            judged = take_in(job, source, held)
+            send(channel, encode(Answer(judged=judged)), [one.fileno() for one in held])
+        except CallError as error:
+            send(channel, encode(failed(error)))
+            _wait_for_end(channel)
+        except BaseException:  # noqa: BLE001 (unwinding would close what is held)
+            traceback.print_exc()
+            _wait_for_end(channel)
+        if not channel.recv(1):
+            _wait_for_end(channel)
+    return _closed(channel, held)
+
+
+def _wait_for_end(channel: socket.socket) -> None:
+    """End without another word, and without closing anything first."""
+    with suppress(OSError):
+        channel.shutdown(socket.SHUT_WR)
+        channel.recv(1)
+    os._exit(1)
+
+
+def _discard(channel: socket.socket, received: list[OwnedFd]) -> bool:
+    """Close what came, once the daemon has closed its copies."""
+    if not channel.recv(1):
+        return False
+    return _closed(channel, received)
+
+
+def _closed(channel: socket.socket, descriptors: list[OwnedFd]) -> bool:
+    close_all(descriptors)
+    send(channel, DONE)
+    return True

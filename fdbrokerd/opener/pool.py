@@ -4,14 +4,20 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
-from fdbrokerd.channel import receive_reply
 from fdbrokerd.errors import Busy, CallError, Error, LimitReached, OpenFailed, TimedOut
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.opened import Opened
-from fdbrokerd.opener.child import Answer, Job, pack, unpack
+from fdbrokerd.opener.answer import Answer, decode
+from fdbrokerd.opener.closer import Closer
+from fdbrokerd.opener.idle import Idle
+from fdbrokerd.opener.intake import Intake, Received
+from fdbrokerd.opener.job import Job, LookUp, Task, pack
+from fdbrokerd.opener.packet import GO, receive, send
+from fdbrokerd.opener.work import Work, count_of
 from fdbrokerd.opener.zygote import Child, Zygote
 
 DEADLINE_SECONDS = 2.0
@@ -28,11 +34,6 @@ MAX_COPYING = 256
 
 MAX_COPYING_PER_UID = 64
 
-IDLE_CHILDREN = 2
-"""Kept for the next job: a fork costs half a millisecond."""
-
-Done = Callable[[Opened | CallError], None]
-
 
 class Pool:
     """Children at work, copying, idle, and given up."""
@@ -40,108 +41,144 @@ class Pool:
     def __init__(self, zygote: Zygote, loop: asyncio.AbstractEventLoop) -> None:
         self._zygote = zygote
         self._loop = loop
-        self._idle: list[Child] = []
-        self._opening: set[_Work] = set()
-        self._given_up: set[_Work] = set()
-        self._copying: set[_Work] = set()
+        self._idle = Idle(loop.time)
+        self._closer = Closer(zygote, loop)
+        self._opening: set[Work] = set()
+        self._given_up: set[Work] = set()
+        self._copying: set[Work] = set()
 
-    def open(self, job: Job, done: Done) -> None:
+    def open(self, job: Job, done: Callable[[Opened | CallError], None]) -> None:
         """Have a child open it; `done` is called once, later, with what was opened or the error.
 
         Raises LimitReached for a uid that has too many children, Busy where all are taken.
         """
-        self._check(job)
-        child = self._begun(job)
-        work = _Work(child, job, done)
+        if count_of(job.uid, self._copying) >= MAX_COPYING_PER_UID:
+            raise LimitReached(limit="pipes")
+        if len(self._copying) >= MAX_COPYING:
+            raise Busy(resource=job.subject)
+        self._begin(job, (), done)
+
+    def intake(
+        self, job: Intake, deposit: OwnedFd, done: Callable[[Received | CallError], None]
+    ) -> None:
+        """Have a child receive and judge what a peer has sent over a deposit socket.
+
+        Raises as `open` does, and then the deposit is still the caller's. Else it is gone: nothing
+        that is queued in it can be closed here.
+        """
+        self._begin(job, (deposit.fileno(),), done)
+        deposit.close()  # the child, or its queue, has one
+
+    def look_up(self, uid: int, done: Callable[[str | CallError | None], None]) -> None:
+        """Have a child ask for a user's name; None for a uid without one. Raises as `open` does."""
+        self._begin(LookUp(uid), (), done)
+
+    def drain(self, deposit: OwnedFd) -> None:
+        """Have a deposit socket closed, with what is queued in it."""
+        self._closer.add([deposit])
+
+    def dismiss(self, descriptors: Iterable[OwnedFd]) -> None:
+        """Have descriptors closed that came from peers, and that the daemon may not close last."""
+        self._closer.add(descriptors)
+
+    def _begin(self, job: Task, numbers: tuple[int, ...], done: Callable[[Any], None]) -> None:
+        uid = job.uid
+        opening = self._opening | self._given_up
+        if count_of(uid, opening) >= MAX_OPENING_PER_UID:
+            raise LimitReached(limit="openers")
+        if len(opening) >= MAX_OPENING:
+            raise Busy(resource=job.subject)
+        work = Work(self._child_with(job, numbers), job, done)
         work.deadline = self._loop.call_later(DEADLINE_SECONDS, self._late, work)
         self._opening.add(work)
-        self._loop.add_reader(child.channel, self._answered, work)
+        self._loop.add_reader(work.child.channel, self._answered, work)
 
-    def _begun(self, job: Job) -> Child:
+    def _child_with(self, job: Task, numbers: tuple[int, ...]) -> Child:
         """Return a child that has the job: an idle one, unless that was killed, or a new one."""
         data = pack(job)
-        while self._idle:
-            child = self._idle.pop()
+        while (idle := self._idle.take()) is not None:
             with suppress(OSError):
-                child.channel.send(data)
-                return child
-            child.close()
+                send(idle.channel, data, numbers)
+                return idle
+            idle.close()
         try:
             child = self._zygote.child()
         except Error as error:
-            raise Busy(resource=job.request.resource) from error
+            raise Busy(resource=job.subject) from error
         try:
-            child.channel.send(data)
+            send(child.channel, data, numbers)
         except OSError as error:
             child.close()
-            raise Busy(resource=job.request.resource) from error
+            raise Busy(resource=job.subject) from error
         return child
 
-    def _check(self, job: Job) -> None:
-        uid = job.peer.uid
-        opening = self._opening | self._given_up
-        if _of(uid, opening) >= MAX_OPENING_PER_UID:
-            raise LimitReached(limit="openers")
-        if _of(uid, self._copying) >= MAX_COPYING_PER_UID:
-            raise LimitReached(limit="pipes")
-        if len(opening) >= MAX_OPENING or len(self._copying) >= MAX_COPYING:
-            raise Busy(resource=job.request.resource)
-
-    def _answered(self, work: "_Work") -> None:
+    def _answered(self, work: Work) -> None:
         """Take a child's answer. The end of its stream, or nonsense, is an answer too."""
         self._leave(work)
-        name = work.job.request.resource
         received: list[OwnedFd] = []
         try:
-            data, received, truncated = receive_reply(work.child.channel)
-            answer, error = unpack(data)
+            data, received, truncated = receive(work.child.channel)
+            work.unread = False
+            answer, error = decode(data)
+            outcome = error or _outcome(work.job, answer, received, truncated=truncated)
         except (OSError, msgspec.DecodeError, ValueError, KeyError, TypeError) as fault:
-            close_all(received)
-            work.child.kill()
-            self._await_end(work, self._given_up)
-            failed = OpenFailed.of(name, 0)
-            failed.__cause__ = fault
-            work.done(failed)
-            return
-        self._dismiss(work, answer)
-        if error is None and (truncated or len(answer.names) != len(received)):
-            error = Busy(resource=name)  # our own limit on descriptors
-        if error is not None:
-            close_all(received)
-            work.done(error)
-            return
-        work.done(Opened(dict(zip(answer.names, received, strict=True)), answer.properties))
-
-    def _dismiss(self, work: "_Work", answer: Answer) -> None:
-        """Let a child copy, wait for the next job, or end."""
-        if answer.copies:
-            self._await_end(work, self._copying)
-        elif len(self._idle) < IDLE_CHILDREN:
-            self._idle.append(work.child)
+            outcome = OpenFailed.of(work.job.subject, 0)
+            outcome.__cause__ = fault
+            self._give_up(work)
         else:
-            work.child.close()
+            self._part_from(work, answer, outcome)
+        if isinstance(outcome, CallError):
+            if isinstance(work.job, Intake):
+                self.dismiss(received)
+            else:
+                close_all(received)
+        work.done(outcome)
 
-    def _late(self, work: "_Work") -> None:
+    def _part_from(self, work: Work, answer: Answer, outcome: object) -> None:
+        """Let a child copy, wait for the next job, or end."""
+        taken = isinstance(work.job, Intake)
+        if taken and isinstance(outcome, CallError):
+            self._give_up(work)  # it has what was refused, and ends with it
+        elif answer.copies:
+            self._await_end(work, self._copying)
+        elif answer.ends:
+            work.child.close()
+        else:
+            if taken:
+                with suppress(OSError):  # it was killed, which is found out when it is needed
+                    send(work.child.channel, GO)
+            self._idle.add(work.child, closing=taken)
+
+    def _late(self, work: Work) -> None:
         """Give a child up: it hangs in the kernel, and ends when that lets it."""
         self._leave(work)
-        work.child.kill()
-        self._await_end(work, self._given_up)
-        work.done(TimedOut(resource=work.job.request.resource))
+        self._give_up(work)
+        work.done(TimedOut(resource=work.job.subject))
 
-    def _leave(self, work: "_Work") -> None:
+    def _leave(self, work: Work) -> None:
         assert work.deadline is not None
         work.deadline.cancel()
         self._loop.remove_reader(work.child.channel)
         self._opening.remove(work)
 
-    def _await_end(self, work: "_Work", among: "set[_Work]") -> None:
+    def _give_up(self, work: Work) -> None:
+        work.child.kill()
+        self._await_end(work, self._given_up)
+
+    def _await_end(self, work: Work, among: set[Work]) -> None:
         """Count a child among these until it has ended."""
         among.add(work)
         self._loop.add_reader(work.child.pidfd.fileno(), self._ended, work, among)
 
-    def _ended(self, work: "_Work", among: "set[_Work]") -> None:
+    def _ended(self, work: Work, among: set[Work]) -> None:
         self._loop.remove_reader(work.child.pidfd.fileno())
         among.remove(work)
+        self._forget(work)
+
+    def _forget(self, work: Work) -> None:
+        """Close what we have of a child; an answer that nobody has read may hold descriptors."""
+        if work.unread and isinstance(work.job, Intake):
+            self.drain(OwnedFd(work.child.channel.detach()))
         work.child.close()
 
     def close(self) -> None:
@@ -149,27 +186,30 @@ class Pool:
         for work in list(self._opening):
             self._leave(work)
             work.child.kill()
-            work.child.close()
+            self._forget(work)
         for among in (self._given_up, self._copying):
             for work in list(among):
                 work.child.kill()
                 self._ended(work, among)
-        for child in self._idle:
-            child.close()
+        self._idle.close()
+        self._closer.close()
         self._zygote.close()
 
 
-class _Work:
-    """A child and the job it does."""
-
-    __slots__ = ("child", "deadline", "done", "job")
-
-    def __init__(self, child: Child, job: Job, done: Done) -> None:
-        self.child = child
-        self.job = job
-        self.done = done
-        self.deadline: asyncio.TimerHandle | None = None
-
-
-def _of(uid: int, works: Iterable[_Work]) -> int:
-    return sum(work.job.peer.uid == uid for work in works)
+def _outcome(
+    job: Task, answer: Answer, received: list[OwnedFd], *, truncated: bool
+) -> Opened | Received | str | CallError | None:
+    """Return what an answer means; ValueError for one that is none to this job."""
+    if isinstance(job, LookUp):
+        return answer.user
+    judged = answer.judged
+    told = len(judged) if isinstance(job, Intake) else len(answer.names)
+    if truncated or told != len(received):
+        return Busy(resource=job.subject)  # our own limit on descriptors
+    if isinstance(job, Job):
+        return Opened(dict(zip(answer.names, received, strict=True)), answer.properties)
+    if told != len(job.names) or any(
+        one.type not in job.accept or not one.what.isprintable() for one in judged
+    ):
+        raise ValueError("a judgement of something else")
+    return Received(job.names, tuple(received), tuple(judged))

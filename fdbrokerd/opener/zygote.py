@@ -62,10 +62,12 @@ class Zygote:
         """Fork it. `serve` is what each child does with its socket."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             _live(theirs, b"fdbrokerd-zygote", parent, partial(_fork_for, theirs, serve))
         theirs.close()
         self._channel = ours
+        self._pidfd = OwnedFd(os.pidfd_open(pid))
 
     def child(self) -> Child:
         """Return a new child. Raises Error where it cannot be made."""
@@ -90,9 +92,17 @@ class Zygote:
         channel.setblocking(False)
         return Child(_PID.unpack(pid)[0], channel, OwnedFd(numbers[1]))
 
+    def fileno(self) -> int:
+        """Return what becomes readable when it has ended, and then there are no more children.
+
+        A pidfd: the channel is waited for in `child`, and a loop would make it non-blocking.
+        """
+        return self._pidfd.fileno()
+
     def close(self) -> None:
         """Let it end."""
         self._channel.close()
+        self._pidfd.close()
 
 
 def _live(keep: socket.socket, name: bytes, parent: int, work: Callable[[], object]) -> NoReturn:

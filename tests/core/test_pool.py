@@ -16,6 +16,7 @@ from fdbrokerd.fd import OwnedFd
 from fdbrokerd.opened import Opened
 from fdbrokerd.opener import pool as module
 from fdbrokerd.opener.child import serve
+from fdbrokerd.opener.idle import IDLE_CHILDREN
 from fdbrokerd.opener.pool import Pool
 from fdbrokerd.opener.zygote import Child
 
@@ -109,7 +110,7 @@ def test_only_a_few_stay_idle(bench: Bench) -> None:
     for made in bench.outcomes:
         assert isinstance(made, Opened)
         made.close()
-    assert len(bench.pool._idle) == module.IDLE_CHILDREN
+    assert len(bench.pool._idle) == IDLE_CHILDREN
 
 
 def test_an_idle_child_that_was_killed_is_replaced(bench: Bench) -> None:
