@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""The descriptors themselves: each held once, under an id, by as many items as name it.
+
+systemd keeps a copy of each where it can, and silently drops a second name for the same open file
+description; so the same one put twice has one id. The daemon is never the last to close one: a
+lingering socket, or a large file without a name, would stop it in close(2).
+"""
+
+from collections.abc import Callable, Hashable
+from errno import EOPNOTSUPP
+from typing import Protocol
+
+from fdbrokerd.fd import OwnedFd
+
+
+class Keeper(Protocol):
+    """Who keeps copies that outlive the daemon."""
+
+    durable: bool
+    """Whether it does, or the store lives as long as the daemon."""
+    room: int
+    """For how many descriptors."""
+
+    def keep(self, name: str, descriptor: int, then: Callable[[OSError | None], None]) -> None:
+        """Keep a copy of a borrowed descriptor; call `then` when it is kept, now or later."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Keep it no longer."""
+        ...
+
+
+Dismiss = Callable[[list[OwnedFd]], None]
+"""Has descriptors closed elsewhere, by somebody who may wait for it."""
+
+
+def name_of(number: int) -> str:
+    """Return what a descriptor is called at the service manager.
+
+    Short, since all the names come back in one environment string (execve(2): at most 128 KiB).
+    """
+    return f"i{number}"
+
+
+class _Entry:
+    """A descriptor, how many use it, and whether a copy is kept elsewhere."""
+
+    __slots__ = ("bucket", "descriptor", "kept", "users")
+
+    def __init__(self, descriptor: OwnedFd, bucket: Hashable) -> None:
+        self.descriptor = descriptor
+        self.bucket = bucket
+        self.users = 0
+        self.kept = False
+
+
+class LentFd(OwnedFd):
+    """A held descriptor for the length of an answer: closing it gives it back."""
+
+    __slots__ = ("_id", "_lender")
+
+    def __init__(self, number: int, lender: "Held", identity: int) -> None:
+        super().__init__(number)
+        self._lender = lender
+        self._id = identity
+
+    def close(self) -> None:
+        """Give it back; a second time does nothing."""
+        if not self.closed:
+            self.detach()
+            self._lender.release(self._id)
+
+
+class Held:
+    """All held descriptors by id. Who uses one says so with `use`, and `release` afterwards."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        dismiss: Dismiss,
+        same_file: Callable[[int, int], bool | None],
+        bucket_of: Callable[[int], Hashable],
+        forgotten: Callable[[int], None],
+    ) -> None:
+        """`forgotten` is called with the number of a descriptor before it is closed here."""
+        self._keeper = keeper
+        self._dismiss = dismiss
+        self._same_file = same_file
+        self._bucket_of = bucket_of
+        self._forgotten = forgotten
+        self._entries: dict[int, _Entry] = {}
+        self._buckets: dict[Hashable, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, identity: int) -> bool:
+        return identity in self._entries
+
+    def number(self, identity: int) -> int:
+        """Return the borrowed number of a descriptor."""
+        return self._entries[identity].descriptor.fileno()
+
+    def find(self, descriptor: int) -> int | None:
+        """Return the id under which the same open file description is held already, or None.
+
+        Raises OSError(EOPNOTSUPP) where this kernel does not tell two of them apart, and a copy is
+        to be kept elsewhere: it would be kept, or dropped, without a word.
+        """
+        for identity in self._buckets.get(self._bucket_of(descriptor), ()):
+            same = self._same_file(self.number(identity), descriptor)
+            if same is None and self._keeper.durable:
+                raise OSError(EOPNOTSUPP, "two descriptors of one file cannot be told apart")
+            if same:
+                return identity
+        return None
+
+    def refuse(self, descriptor: OwnedFd) -> None:
+        """Have a descriptor closed that is not held after all."""
+        self._dismiss([descriptor])
+
+    def add(self, identity: int, descriptor: OwnedFd, *, kept: bool = False) -> None:
+        """Hold a descriptor, owned from here on, used by the caller. `kept`: elsewhere, too."""
+        bucket = self._bucket_of(descriptor.fileno())
+        entry = self._entries[identity] = _Entry(descriptor, bucket)
+        entry.users = 1
+        entry.kept = kept
+        self._buckets.setdefault(bucket, []).append(identity)
+
+    def keep(self, identity: int, then: Callable[[OSError | None], None]) -> None:
+        """Have a copy kept elsewhere."""
+        entry = self._entries[identity]
+
+        def done(error: OSError | None) -> None:
+            entry.kept = error is None and self._keeper.durable
+            then(error)
+
+        self._keeper.keep(name_of(identity), entry.descriptor.fileno(), done)
+
+    def is_kept(self, identity: int) -> bool:
+        """Tell whether a copy is kept elsewhere by now."""
+        return self._entries[identity].kept
+
+    def use(self, identity: int) -> None:
+        """Count one user more."""
+        self._entries[identity].users += 1
+
+    def lend(self, identity: int) -> LentFd:
+        """Return it for an answer; who closes that gives it back."""
+        entry = self._entries[identity]
+        entry.users += 1
+        return LentFd(entry.descriptor.fileno(), self, identity)
+
+    def release(self, identity: int) -> None:
+        """Count one user less; without any it is held no more."""
+        entry = self._entries[identity]
+        entry.users -= 1
+        if not entry.users:
+            self._let_go(identity, entry)
+
+    def _let_go(self, identity: int, entry: _Entry) -> None:
+        """Close ours while another copy is there, then have that closed, too."""
+        del self._entries[identity]
+        siblings = self._buckets[entry.bucket]
+        siblings.remove(identity)
+        if not siblings:
+            del self._buckets[entry.bucket]
+        self._forgotten(entry.descriptor.fileno())
+        if entry.kept:
+            entry.descriptor.close()
+            self._keeper.drop(name_of(identity))
+        else:
+            self._dismiss([entry.descriptor])
+
+    def close(self) -> None:
+        """Close ours; what is kept elsewhere stays."""
+        for entry in self._entries.values():
+            self._forgotten(entry.descriptor.fileno())
+            entry.descriptor.close()
+        self._entries.clear()
+        self._buckets.clear()
