@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: MIT
 """The calls of io.fdbroker.Manager: for root, and the peers that the setting `admins` names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from fdbrokerd.asked import InForce
 from fdbrokerd.calls import ExplainOther, Parameters, Pretended, Reload, Status, WhoCan
 from fdbrokerd.denials import Denials
 from fdbrokerd.errors import NotFound, PermissionDenied
-from fdbrokerd.exchange import Caller
 from fdbrokerd.explanation import explain
+from fdbrokerd.judge import Own
 from fdbrokerd.model.facts import KEYS
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Request
+from fdbrokerd.model.resource import Request, resource_of
+from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.peer import NoIdentity, of_process
 from fdbrokerd.rules.pretended import Pretence
 from fdbrokerd.who_can import who_can_text
+
+ADMINISTRATIVE = (Status, Reload, ExplainOther, WhoCan)
 
 
 class Host(Protocol):
@@ -33,13 +37,77 @@ class Host(Protocol):
         """Have the records that wait written when the loop's turn is over."""
         ...
 
+    def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
+        """Call something in so many seconds; return what ends that."""
+        ...
+
+    def clock(self) -> float:
+        """Return the time since the boot, in seconds."""
+        ...
+
+    def own(self) -> Own:
+        """Return by what the broker's own sockets are known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an administrator asks about: a request of somebody, and the rules to judge it by.
+
+    `remarks` are lines to add to the explanation; `served` False: it was denied whatever they say.
+    """
+
+    peer: Peer
+    request: Request
+    ruleset: Ruleset
+    served: bool = True
+    remarks: tuple[str, ...] = ()
+
+
+def subject_of(
+    question: Parameters, peer: Peer, in_force: InForce, denials: Denials
+) -> Subject | None:
+    """Return what is to be explained, None for another question.
+
+    Raises PermissionDenied where it is one for administrators, and this peer is none: root is, but
+    not that of a container. NotFound and InvalidArgument for what cannot be explained.
+    """
+    if not isinstance(question, ADMINISTRATIVE):
+        return None
+    is_root = peer.uid == 0 and not peer.foreign
+    if not is_root and (in_force.admins is None or not in_force.admins.admits(peer)):
+        raise PermissionDenied
+    if not isinstance(question, ExplainOther):
+        return None
+    if question.request is not None:
+        return _denied(question.request, in_force, denials)
+    arguments: Mapping[str, str] = question.arguments or {}
+    resource = in_force.ruleset.resources.get(resource_of(question.resource or ""))
+    if resource is not None:
+        arguments = resource.complete(arguments)
+    request = Request(question.do or "get", question.resource or "", arguments)
+    return Subject(_peer(question), request, in_force.ruleset)
+
+
+def _denied(name: str, in_force: InForce, denials: Denials) -> Subject:
+    denial = denials.find(name)
+    if denial is None:
+        raise NotFound(what=f"denial {name} among the recent ones")
+    remarks = []
+    if not denial.served:
+        remarks.append("   but the listener that was asked does not serve it")
+    if denial.ruleset is not in_force.ruleset:
+        remarks.append("   these rules are no longer in force")
+    return Subject(denial.peer, denial.request, denial.ruleset, denial.served, tuple(remarks))
+
 
 def administer(
-    question: Parameters, caller: Caller, in_force: InForce, host: Host, denials: Denials
+    question: Parameters, in_force: InForce, host: Host, subject: Subject | None, user: str | None
 ) -> object:
-    """Return the parameters of the reply to an administrator. Raises CallError."""
-    if not _may(caller.peer, in_force):
-        raise PermissionDenied
+    """Return the parameters of the reply to an administrator. Raises CallError.
+
+    `subject` is what an Explain is about, `user` the name of its peer, if it matters.
+    """
     match question:
         case Status():
             return host.status()
@@ -47,40 +115,16 @@ def administer(
             host.reload()
             return {}
         case ExplainOther():
-            allowed, text = _explain(question, in_force, denials)
-            return {"allowed": allowed, "text": text}
+            assert subject is not None
+            allowed, text = explain(subject.ruleset, subject.peer, subject.request, user)
+            text = "\n".join((text, *subject.remarks))
+            return {"allowed": allowed and subject.served, "text": text}
         case WhoCan():
             arguments = question.arguments or {}
             verb = question.do or "get"
             return {"text": who_can_text(in_force.ruleset, verb, question.resource, arguments)}
         case _:
             raise AssertionError(f"no answer to {type(question).__name__}")
-
-
-def _may(peer: Peer, in_force: InForce) -> bool:
-    """Tell whether a peer manages the broker: root does, but not that of a container."""
-    if peer.uid == 0 and not peer.foreign:
-        return True
-    return in_force.admins is not None and in_force.admins.admits(peer)
-
-
-def _explain(question: ExplainOther, in_force: InForce, denials: Denials) -> tuple[bool, str]:
-    if question.request is not None:
-        denial = denials.find(question.request)
-        if denial is None:
-            raise NotFound(what=f"denial {question.request} among the recent ones")
-        allowed, text = explain(denial.ruleset, denial.peer, denial.request)
-        if not denial.served:
-            allowed, text = False, f"{text}\n   but the listener that was asked does not serve it"
-        if denial.ruleset is not in_force.ruleset:
-            text += "\n   these rules are no longer in force"
-        return allowed, text
-    arguments: Mapping[str, str] = question.arguments or {}
-    resource = in_force.ruleset.resources.get(question.resource or "")
-    if resource is not None:
-        arguments = resource.complete(arguments)
-    request = Request(question.do or "get", question.resource or "", arguments)
-    return explain(in_force.ruleset, _peer(question), request)
 
 
 def _peer(question: ExplainOther) -> Peer:

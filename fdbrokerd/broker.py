@@ -1,116 +1,193 @@
 # SPDX-License-Identifier: MIT
 """One call in, one answer out. The only place where a question becomes descriptors.
 
-A request is one straight line, down `_get`: what is asked for, do the rules allow it, is there
-room, open it, hand it over. Nothing here knows a socket. Every way out makes exactly one record.
+A request is one straight line, down `_serve` and `_get`: what is asked for, do the rules allow it,
+is it there, is there room, open it, hand it over. Nothing here knows a socket. Every way out makes
+exactly one record.
 """
 
-import itertools
-import secrets
 from collections.abc import Callable
-from errno import ETOOMANYREFS
-from typing import Protocol
+from functools import partial
 
-from fdbrokerd.administration import Host, administer
-from fdbrokerd.asked import InForce, asked
-from fdbrokerd.audit import AuditLog, Record
-from fdbrokerd.audit.record import DENIED, FAILED, GRANTED
-from fdbrokerd.calls import ExplainOther, Get, Reload, Status, WhoCan
-from fdbrokerd.denials import Denials
-from fdbrokerd.errors import Busy, CallError, Denied, OpenFailed, PermissionDenied, Unavailable
-from fdbrokerd.exchange import Answer, Caller, Reply
+from fdbrokerd.administration import ADMINISTRATIVE, Host, administer, subject_of
+from fdbrokerd.asked import InForce, allowed, asked, needs_user, request_of
+from fdbrokerd.asking import Asking, Order
+from fdbrokerd.audit import AuditLog
+from fdbrokerd.calls import (
+    Commit,
+    Explain,
+    Put,
+    Remove,
+    Watch,
+)
+from fdbrokerd.children import Children
+from fdbrokerd.deposits import Deposits
+from fdbrokerd.errors import CallError, ItemExists, OpenFailed
+from fdbrokerd.exchange import Caller, Cancel, Reply
+from fdbrokerd.grants import Grant, Grants
+from fdbrokerd.items import Items, NotThere
 from fdbrokerd.kinds import WouldBlock, kind_of
 from fdbrokerd.leases import Admission, Leases
-from fdbrokerd.messages import Call, encode_error, encode_reply
-from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Resource
+from fdbrokerd.messages import Call
+from fdbrokerd.model.resource import Request, Resource
+from fdbrokerd.model.verdict import Verdict
 from fdbrokerd.opened import Opened
-from fdbrokerd.opener.child import Job, open_now, reason
-from fdbrokerd.policy import decide
-from fdbrokerd.questions import reply_to
-
-Done = Callable[[Opened | CallError], None]
-
-
-class Opener(Protocol):
-    """Opens in a child what may block."""
-
-    def open(self, job: Job, done: Done) -> None:
-        """Open it and call `done` once, later. Raises CallError where there is no child for it."""
-        ...
+from fdbrokerd.opener.child import Job, open_now
+from fdbrokerd.questions import View, reply_to
+from fdbrokerd.recorder import Recorder
+from fdbrokerd.store.item import Item
+from fdbrokerd.store.store import Store
+from fdbrokerd.transactions import Transactions
+from fdbrokerd.users import Users
+from fdbrokerd.waits import may_last, wait
+from fdbrokerd.watches import watch
 
 
 class Broker:
-    """The rules in force, what is out under them, and the answers."""
+    """The rules in force, what is out under them, what is held, and the answers."""
 
     def __init__(
-        self, in_force: InForce, leases: Leases, log: AuditLog, opener: Opener, host: Host
+        self,
+        in_force: InForce,
+        leases: Leases,
+        log: AuditLog,
+        children: Children,
+        host: Host,
+        store: Store,
     ) -> None:
         self.in_force = in_force
-        """Replaced whole; a request keeps what it began with."""
-        self.requests = 0
-        self.descriptors = 0
+        """Replaced whole; a request keeps what it began with, until it waits."""
+        self.recorder = Recorder(log, host.write_soon)
+        self.grants = Grants(leases, self.recorder)
         self._leases = leases
-        self._log = log
-        self._opener = opener
+        self._children = children
         self._host = host
-        self._denials = Denials()
-        self._serials = itertools.count(1)
-        self._start = secrets.token_hex(4)
+        self._store = store
+        self._users = Users(children.look_up, host.clock)
+        transactions = Transactions()
+        self._items = Items(store, transactions)
+        self._deposits = Deposits(
+            store, self._items, transactions, children, host.own, self.recorder
+        )
 
-    def answer(self, caller: Caller, call: Call, reply: Reply) -> None:
-        """Answer a call by calling `reply` exactly once, now or later."""
+    def answer(self, caller: Caller, call: Call, reply: Reply) -> Cancel | None:
+        """Answer a call by calling `reply`, now or later: once, or as often as it wants to know.
+
+        Returns what ends a call that may be long in coming.
+        """
+        asking = Asking(caller, call, self.recorder.begin(caller.peer, call.method), reply)
+        self._serve(asking)
+        return partial(self._cancel, asking) if may_last(asking) else None
+
+    def _cancel(self, asking: Asking) -> None:
+        """Wait no more: the peer is gone. What a child is at work on comes to its end by itself."""
+        asking.gone = True
+        if asking.waits:
+            asking.stop()
+            if not asking.recorded:
+                self.recorder.write(asking.record, "the peer is gone")
+
+    def ended(self, caller: Caller) -> None:
+        """Undo what a connection that has ended did not commit."""
+        self._deposits.abandon(caller)
+
+    def _serve(self, asking: Asking) -> None:
+        """Answer, or have it answered later. Called again when what was waited for is there."""
         in_force = self.in_force
-        record = self.new_record(caller.peer, call.method)
         try:
-            if call.problem is not None:
-                raise call.problem
-            assert call.parameters is not None, "a call without a problem has parameters"
-            if isinstance(call.parameters, Get):
-                self._get(call.parameters, caller, in_force, record, reply)
-                return
-            if isinstance(call.parameters, Status | Reload | ExplainOther | WhoCan):
-                result = administer(call.parameters, caller, in_force, self._host, self._denials)
-            else:
-                result = reply_to(call.parameters, caller, in_force, self._leases, record)
+            try:
+                self._route(asking, in_force)
+            except NotThere as absent:
+                wait(asking, absent.error, self._store.waiting, self._host.later, self._again)
         except CallError as error:
-            if isinstance(error, Denied):
-                self._denials.add(
-                    record.request, caller, record.resource, record.arguments, in_force.ruleset
-                )
-            reply(self._refuse(error, record))
-        else:
-            reply(self._finish(encode_reply(result), record))
+            self.recorder.refuse(asking, error, in_force.ruleset)
 
-    def _get(
-        self, get: Get, caller: Caller, in_force: InForce, record: Record, reply: Reply
+    def _again(self, asking: Asking) -> bool:
+        """Look at a waiting request once more, by the rules of now; tell whether it is answered."""
+        self._serve(asking)
+        return asking.done
+
+    def _route(self, asking: Asking, in_force: InForce) -> None:
+        call, caller, record = asking.call, asking.caller, asking.record
+        if call.problem is not None:
+            raise call.problem
+        parameters = call.parameters
+        assert parameters is not None, "a call without a problem has parameters"
+        if isinstance(parameters, Commit):
+            self._deposits.commit(asking, parameters.transaction, in_force)
+            return
+        denials = self.recorder.denials
+        subject = subject_of(parameters, caller.peer, in_force, denials)
+        peer = caller.peer if subject is None else subject.peer
+        about = None if subject is None else subject.request.resource
+        if needs_user(in_force.ruleset, parameters, about) and not self._users.knows(peer.uid):
+            self._users.find(peer.uid, partial(self._user_found, asking))
+            return
+        user = self._users.name(peer.uid)
+        written = request_of(parameters)
+        if isinstance(parameters, ADMINISTRATIVE):
+            self.recorder.answer(
+                asking, administer(parameters, in_force, self._host, subject, user)
+            )
+        elif written is None or isinstance(parameters, Explain):
+            view = View(in_force, self._leases, self._store)
+            self.recorder.answer(asking, reply_to(parameters, caller, user, view, record))
+        else:
+            resource, request = asked(in_force.ruleset, caller, written, user, record)
+            self._act(asking, resource, request, in_force, user)
+
+    def _act(
+        self,
+        asking: Asking,
+        resource: Resource,
+        request: Request,
+        in_force: InForce,
+        user: str | None,
     ) -> None:
-        """Decide, count, open, and hand over."""
-        peer = caller.peer
-        resource, request = asked(in_force.ruleset, caller, get, record)
-        verdict = decide(in_force.ruleset, peer, request)
-        record.verdict = "allow" if verdict.allowed else "deny"
-        record.rules = verdict.rule_ids
-        if not verdict.allowed:
-            raise Denied(resource=get.resource, hint=verdict.hint, request=record.request)
+        """Do what is asked for, if the rules allow it. Raises CallError, NotThere."""
+        match asking.call.parameters:
+            case Put() as put:
+                self._deposits.begin(asking, put, resource, in_force)
+            case Watch():
+                watch(asking, request, user, self._store, lambda: self.in_force, self.recorder)
+            case Remove():
+                self._deposits.remove(asking, request, in_force)
+            case _:
+                self._get(asking, resource, request, in_force)
+
+    def _user_found(self, asking: Asking, error: CallError | None) -> None:
+        if error is None:
+            self._serve(asking)
+        else:
+            self.recorder.refuse(asking, error, self.in_force.ruleset)
+
+    def _get(self, asking: Asking, resource: Resource, request: Request, in_force: InForce) -> None:
+        """Decide, find, count, open, and hand over."""
+        verdict = allowed(in_force.ruleset, asking.caller.peer, request, asking.record)
+        item, wanted = None, None
+        if "/" in request.resource:
+            wanted = kind_of(resource.kind).wanted(request)
+            item = self._items.find(resource, request, wanted)
+            if item is None:
+                self._items.check_room(resource, request, asking.caller.peer)
+        admission = self._admit(asking.caller, verdict, request)
+        order = Order(asking, resource, request, in_force, wanted, admission)
+        if item is not None:
+            self._hand_over(order, item)
+            return
+        job = Job(resource.kind, resource.spec, request, asking.caller.peer)
+        self._open(job, partial(self._opened, order))
+
+    def _admit(self, caller: Caller, verdict: Verdict, request: Request) -> Admission | None:
+        """Count what is about to be handed over. Raises LimitReached."""
         try:
-            admission = self._leases.admit(
-                verdict, peer, resource.name, request.count, caller.process_of
+            return self._leases.admit(
+                verdict, caller.peer, request.resource, request.count, caller.process_of
             )
         except OSError as error:  # the peer's process is gone
-            raise OpenFailed.of(resource.name, error.errno or 0) from error
+            raise OpenFailed.of(request.resource, error.errno or 0) from error
 
-        def done(outcome: Opened | CallError) -> None:
-            if isinstance(outcome, CallError):
-                if admission is not None:
-                    self._leases.cancel(admission)
-                reply(self._refuse(outcome, record))
-            else:
-                reply(self._grant(outcome, resource, admission, record, peer))
-
-        self._open(Job(resource.kind, resource.spec, request, peer), done)
-
-    def _open(self, job: Job, done: Done) -> None:
+    def _open(self, job: Job, done: Callable[[Opened | CallError], None]) -> None:
         """Open it here, or in a child where it may block."""
         try:
             if not kind_of(job.kind).may_block(job.spec):
@@ -121,86 +198,47 @@ class Broker:
                 else:
                     done(opened)
                     return
-            self._opener.open(job, done)
+            self._children.open(job, done)
         except CallError as error:
             done(error)
 
-    def _grant(
-        self,
-        opened: Opened,
-        resource: Resource,
-        admission: Admission | None,
-        record: Record,
-        peer: Peer,
-    ) -> Answer:
-        """Return the answer that hands over what was opened."""
-        record.lease = "" if admission is None else self._leases.keep(admission)
-        record.descriptors = len(opened.descriptors)
-        record.outcome = GRANTED
-        if self._log.required and not self._log.write_now(record):
-            opened.close()
-            self._leases.release(record.lease, peer.uid)
-            record.lease, record.descriptors = "", 0
-            record.detail = "the record could not be written first"
-            return self._refuse(Unavailable(resource=resource.name), record)
-        announced = [
-            {"name": name, "fileDescriptor": index} for index, name in enumerate(opened.names)
-        ]
-        reply = {
-            "grant": record.lease,
-            "resource": resource.name,
-            "kind": resource.kind,
-            "descriptors": announced,
-            "properties": opened.properties,
-            "revocable": False,
-        }
-
-        def delivered(failure: str) -> None:
-            if failure:
-                self._leases.release(record.lease, peer.uid)
-            else:
-                self.descriptors += record.descriptors
-            if failure or not self._log.required:
-                self._write(record, failure)
-
-        def instead(errno: int) -> Answer:
-            """Return the error for a peer that is given no descriptors; its record is written.
-
-            ETOOMANYREFS: too many that we sent were not received yet. EPERM: it refuses them.
-            """
-            error: CallError = OpenFailed.of(resource.name, errno)
-            if errno == ETOOMANYREFS:
-                error = Busy(resource=resource.name)
-            return Answer(encode_error(error), lambda _: None)
-
-        self.requests += 1
-        return Answer(encode_reply(reply), delivered, opened, instead)
-
-    def _refuse(self, error: CallError, record: Record) -> Answer:
-        """Return the answer that carries an error."""
-        if isinstance(error, Denied | PermissionDenied):
-            record.outcome = DENIED
+    def _opened(self, order: Order, outcome: Opened | CallError) -> None:
+        """Hand over what was opened, or hold it first where it has a name."""
+        request = order.request
+        if isinstance(outcome, CallError):
+            self._fail(order, outcome)
+        elif "/" in request.resource:
+            made = partial(self._made, order)
+            self._items.make(order.resource, request, order.asking.caller.peer, outcome, made)
         else:
-            record.outcome = FAILED
-            record.detail = record.detail or reason(error) or str(error)
-        return self._finish(encode_error(error), record)
+            grant = Grant(request.resource, order.resource.kind, outcome, order.admission)
+            self.grants.hand_over(order.asking, grant, order.in_force.ruleset)
 
-    def _finish(self, data: bytes, record: Record) -> Answer:
-        """Return an answer without descriptors; the record is written when it has left."""
-        self.requests += 1
-        return Answer(data, lambda failure: self._write(record, failure))
+    def _made(self, order: Order, outcome: Item | CallError) -> None:
+        if isinstance(outcome, Item):
+            self._hand_over(order, outcome)
+            return
+        if not isinstance(outcome, ItemExists):
+            self._fail(order, outcome)
+            return
+        if order.admission is not None:
+            self._leases.cancel(order.admission)
+        self._serve(order.asking)  # somebody else was faster: it is there now
 
-    def new_record(self, peer: Peer | None, method: str = "") -> Record:
-        """Begin the record of a request, with an id that no other request of this machine has."""
-        return Record(peer, f"{self._start}-{next(self._serials):x}", method)
+    def _hand_over(self, order: Order, item: Item) -> None:
+        """Hand over an item, which nobody has reserved."""
+        asking, resource, request = order.asking, order.resource, order.request
+        try:
+            opened = self._items.lend(resource, item, order.wanted, asking.caller.peer)
+        except CallError as error:
+            self._fail(order, error)
+            return
+        transaction = self._items.reserve(asking.caller, resource, request)
+        delivered = partial(self._items.delivered, resource, item.name, opened, transaction)
+        grant = Grant(item.name, resource.kind, opened, order.admission, transaction, delivered)
+        self.grants.hand_over(asking, grant, order.in_force.ruleset)
 
-    def hung_up(self, record: Record) -> None:
-        """Have the record of a connection that was hung up written."""
-        self._write(record, "")
-
-    def _write(self, record: Record, failure: str) -> None:
-        """Have a record written when the loop's turn is over."""
-        if failure:
-            record.outcome, record.detail = FAILED, failure
-        if self._log.add(record):
-            self._host.write_soon()
+    def _fail(self, order: Order, error: CallError) -> None:
+        if order.admission is not None:
+            self._leases.cancel(order.admission)
+        self.recorder.refuse(order.asking, error, order.in_force.ruleset)

@@ -6,6 +6,7 @@ inheritable (gh-107898).
 """
 
 import os
+import select
 import socket
 import stat
 import struct
@@ -54,6 +55,16 @@ def receive_call(connection: socket.socket) -> tuple[bytes, int | None]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
             return data, _CREDENTIALS.unpack(body)[1]
     return data, None
+
+
+def has_gone(connection: socket.socket) -> bool:
+    """Tell whether a peer has closed its end: not only its sending half, after which it may read.
+
+    POLLHUP says that both directions are shut down (poll(2), unix_poll of af_unix.c).
+    """
+    poll = select.poll()
+    poll.register(connection, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
 
 
 def receive_reply(connection: socket.socket) -> tuple[bytes, list[OwnedFd], bool]:

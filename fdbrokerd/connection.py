@@ -11,13 +11,13 @@ protocol ends in `_hang_up`, with a record; a peer that leaves ends in `close`, 
 
 import asyncio
 import socket
-from typing import Protocol
 
-from fdbrokerd.channel import receive_call
+from fdbrokerd.channel import has_gone, receive_call
 from fdbrokerd.errors import ProtocolError
-from fdbrokerd.exchange import Answer, Caller, Patience, Reply
-from fdbrokerd.messages import Call, decode
+from fdbrokerd.exchange import Answer, Caller, Cancel, Patience
+from fdbrokerd.messages import decode
 from fdbrokerd.outgoing import Outgoing
+from fdbrokerd.owner import Owner
 from fdbrokerd.wire import Decoder
 
 MAX_CALLS_WAITING = 64
@@ -25,36 +25,14 @@ MAX_CALLS_WAITING = 64
 peer's own memory."""
 
 
-class Owner(Protocol):
-    """What a connection asks of the server that it belongs to."""
-
-    def ready(self, connection: "Connection") -> None:
-        """Give it a turn, fairly: a whole call waits."""
-        ...
-
-    def answer(self, caller: Caller, call: Call, reply: Reply) -> None:
-        """Answer a call."""
-        ...
-
-    def broken(self, connection: "Connection") -> None:
-        """Close it: an exception that nobody expected came out of `answer`."""
-        ...
-
-    def hung_up(self, caller: Caller, reason: str) -> None:
-        """Record that a peer broke the protocol."""
-        ...
-
-    def closed(self, connection: "Connection") -> None:
-        """Forget it."""
-        ...
-
-
 class Connection:
     """A connected socket, owned here, and the state of its stream."""
 
     __slots__ = (
         "_busy",
+        "_cancel",
         "_check_writer",
+        "_continues",
         "_deadline",
         "_decoder",
         "_ending",
@@ -71,7 +49,7 @@ class Connection:
         self,
         connected: socket.socket,
         caller: Caller,
-        owner: Owner,
+        owner: Owner["Connection"],
         loop: asyncio.AbstractEventLoop,
         patience: Patience,
         *,
@@ -85,6 +63,8 @@ class Connection:
         self._check_writer = check_writer
         self._decoder = Decoder()
         self._busy = False
+        self._cancel: Cancel | None = None
+        self._continues = False
         self._outgoing = Outgoing(connected, loop, patience.reply, self)
         self._deadline: asyncio.TimerHandle | None = None
         self._ending = False
@@ -139,6 +119,8 @@ class Connection:
         """Go when all that was asked is answered: a peer may shut down its sending half first."""
         if self._decoder.partial:
             self._hang_up("the stream ends within a message")
+        elif self._cancel is not None and has_gone(self._socket):
+            self.close()  # nobody waits any more for what was long in coming
         elif self._busy or self._outgoing.busy or self._decoder.waiting:
             self._read(on=False)
             self._ending = True
@@ -158,13 +140,19 @@ class Connection:
             self._hang_up(str(error))
             return
         self._busy = True
+        cancel = None
         try:
-            self._owner.answer(self.caller, call, self._silence if call.oneway else self._reply)
+            reply = self._silence if call.oneway else self._reply
+            cancel = self._owner.answer(self.caller, call, reply)
         except Exception:  # noqa: BLE001 (the only one: a mistake of ours must not stop the others)
             self._owner.broken(self)
         if self._busy and not self.is_closed:
-            self._read(on=False)
+            # What waits for something is read from all the same, to see its peer go.
+            self._cancel = cancel
+            self._read(on=cancel is not None and not self._ending and not self._has_enough)
             self._watch_message()
+        elif cancel is not None:
+            cancel()
 
     def _silence(self, answer: Answer) -> None:
         """Answer nothing, as a call that says `oneway` wants it; then nothing is handed over."""
@@ -176,6 +164,9 @@ class Connection:
         if self.is_closed:
             answer.delivered("the peer is gone")
             return
+        self._continues = answer.continues
+        if not answer.continues:
+            self._cancel = None
         self._outgoing.send(answer)
         if self._outgoing.busy:
             self._read(on=False)
@@ -191,7 +182,10 @@ class Connection:
 
     def sent(self) -> None:
         """Go on with what waits, or with reading, or go: an answer has left."""
-        self._busy = False
+        self._busy = self._continues
+        if self._busy:
+            self._read(on=not self._ending and not self._has_enough)
+            return
         if self._decoder.waiting:
             self._owner.ready(self)
         elif self._ending:
@@ -206,6 +200,9 @@ class Connection:
         if not self._ending:
             self.on_readable()  # also while a reply waits: what has arrived was asked in time
         if self.is_closed:
+            return
+        if self._cancel is not None:
+            self.close()  # what it waits for may never come
             return
         self._ending = True
         self._read(on=False)
@@ -245,6 +242,9 @@ class Connection:
             return
         self._clear_deadline()
         self._read(on=False)
+        cancel, self._cancel = self._cancel, None
+        if cancel is not None:
+            cancel()
         self._outgoing.close()
         self._decoder.close()
         self._socket.close()

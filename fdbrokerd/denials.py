@@ -2,12 +2,12 @@
 """The denials of the recent past, for administrators who are asked about one."""
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fdbrokerd.audit import Record
 from fdbrokerd.exchange import Caller
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import Request
+from fdbrokerd.model.resource import Request, resource_of
 from fdbrokerd.model.ruleset import Ruleset
 
 MAX_DENIALS = 1024
@@ -38,17 +38,13 @@ class Denials:
         self._denials: OrderedDict[str, Denial] = OrderedDict()
         self._of_uid: dict[int, deque[str]] = {}
 
-    def add(
-        self,
-        name: str,
-        caller: Caller,
-        resource: str,
-        arguments: Mapping[str, str],
-        ruleset: Ruleset,
-    ) -> None:
-        """Remember one, and forget the oldest where there are too many."""
-        request = Request("get", resource, arguments)
-        self._denials[name] = Denial(caller.peer, request, ruleset, caller.sees(resource))
+    def add(self, record: Record, caller: Caller, verb: str, ruleset: Ruleset) -> None:
+        """Remember one by its record, and forget the oldest where there are too many."""
+        name, resource = record.request, record.resource
+        request = Request(verb, resource, record.arguments)
+        self._denials[name] = Denial(
+            caller.peer, request, ruleset, caller.sees(resource_of(resource))
+        )
         names = self._of_uid.setdefault(caller.peer.uid, deque())
         names.append(name)
         if len(names) > MAX_DENIALS_PER_UID:

@@ -10,9 +10,9 @@ from fdbrokerd.model.rule import covered
 from fdbrokerd.opened import Opened
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Caller:
-    """Who asks, through which door.
+    """Who asks, through which door. One for each connection, and equal to no other.
 
     `scope` are the resources that the listener serves, None for all. `process_of` returns a pidfd
     of the process, which the receiver owns.
@@ -42,9 +42,10 @@ class Answer:
 
     `delivered` is told once what became of it; then the descriptors here are closed, whether they
     went or not. `instead` makes the answer for a peer that the kernel gives no descriptors to.
+    `continues`: more answers to the same call will follow.
     """
 
-    __slots__ = ("_delivered", "data", "instead", "opened")
+    __slots__ = ("_delivered", "continues", "data", "instead", "opened")
 
     def __init__(
         self,
@@ -52,8 +53,11 @@ class Answer:
         delivered: Callable[[str], None],
         opened: Opened | None = None,
         instead: "Callable[[int], Answer] | None" = None,
+        *,
+        continues: bool = False,
     ) -> None:
         self.data = data
+        self.continues = continues
         self.opened = opened
         self.instead = instead
         self._delivered = delivered
@@ -71,3 +75,6 @@ class Answer:
 
 
 Reply = Callable[[Answer], None]
+
+Cancel = Callable[[], None]
+"""Ends a call that is long in coming, because nobody is there any more to be answered."""

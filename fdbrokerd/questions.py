@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The calls that open nothing: who am I, what may I get and why, how is the broker."""
 
-from fdbrokerd.asked import InForce, asked
+from dataclasses import dataclass
+
+from fdbrokerd.asked import InForce, asked, request_of
 from fdbrokerd.audit import Record
 from fdbrokerd.calls import (
     Explain,
@@ -16,32 +18,49 @@ from fdbrokerd.errors import Denied, InvalidParameter
 from fdbrokerd.exchange import Caller
 from fdbrokerd.interfaces import NAMES, descriptions
 from fdbrokerd.leases import Leases
+from fdbrokerd.listing import listed
 from fdbrokerd.model.facts import KEYS, shown
-from fdbrokerd.policy import decide, may
+from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.naming import is_whole, needs_item
+from fdbrokerd.policy import decide, may, may_some
+from fdbrokerd.store.store import Store
 from fdbrokerd.version import __version__
 
 PROJECT_URL = "https://github.com/fdbroker/fdbrokerd"
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What questions are answered from."""
+
+    in_force: InForce
+    leases: Leases
+    store: Store
+
+
 def reply_to(
-    question: Parameters,
-    caller: Caller,
-    in_force: InForce,
-    leases: Leases,
-    record: Record,
+    question: Parameters, caller: Caller, user: str | None, view: View, record: Record
 ) -> object:
-    """Return the parameters of the reply. Raises CallError."""
+    """Return the parameters of the reply; `user` is the peer's name, if it matters.
+
+    Raises CallError.
+    """
     match question:
         case GetInfo() | GetInterfaceDescription():
             return _about_service(question)
         case WhoAmI():
             return {"peer": _who(caller)}
         case List():
-            return {"items": _items(caller, in_force, leases)}
+            return {
+                "items": [
+                    *_resources(caller, view),
+                    *listed(caller, user, view.in_force, view.leases, view.store),
+                ]
+            }
         case Explain():
-            return _explain(question, caller, in_force, record)
+            return _explain(question, caller, user, view.in_force.ruleset, record)
         case Release(grant=grant):
-            if not leases.release(grant, caller.peer.uid):
+            if not view.leases.release(grant, caller.peer.uid):
                 raise InvalidParameter(parameter="grant")
             return {}
         case _:
@@ -74,30 +93,39 @@ def _who(caller: Caller) -> dict[str, object]:
     return told
 
 
-def _items(caller: Caller, in_force: InForce, leases: Leases) -> list[dict[str, object]]:
-    ruleset = in_force.ruleset
+def _resources(caller: Caller, view: View) -> list[dict[str, object]]:
+    """Return the resources that the peer may get by themselves."""
+    ruleset = view.in_force.ruleset
     return [
         {
             "name": name,
             "kind": resource.kind,
             "state": "available",
-            "holders": leases.holders(name),
+            "holders": view.leases.holders(name),
         }
         for name, resource in sorted(ruleset.resources.items())
-        if caller.sees(name) and may(ruleset, caller.peer, "get", name)
+        if caller.sees(name)
+        and not needs_item(resource, "get")
+        and may(ruleset, caller.peer, "get", name)
     ]
 
 
 def _explain(
-    question: Explain, caller: Caller, in_force: InForce, record: Record
+    question: Explain, caller: Caller, user: str | None, ruleset: Ruleset, record: Record
 ) -> dict[str, object]:
     """Tell a peer about itself: the rules that allow, or the hint of one that denies."""
     hint = None
+    written = request_of(question)
+    assert written is not None
     try:
-        _, request = asked(in_force.ruleset, caller, question, record)
-        verdict = decide(in_force.ruleset, caller.peer, request)
+        resource, request = asked(ruleset, caller, written, user, record)
+        verdict = decide(ruleset, caller.peer, request)
         if verdict.allowed:
             return {"allowed": True, "text": f"allowed by rule {', '.join(verdict.rule_ids)}"}
+        if is_whole(resource, request) and may_some(
+            ruleset, caller.peer, request.verb, resource.name
+        ):
+            return {"allowed": True, "text": "allowed for some of its items"}
         hint = verdict.hint
     except Denied as denied:
         hint = denied.hint

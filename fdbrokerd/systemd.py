@@ -87,11 +87,20 @@ class Notifier:
         environment.pop("NOTIFY_SOCKET", None)
         self.watchdog_seconds = _watchdog_seconds(environment)
 
+    @property
+    def socket(self) -> "socket.socket | None":
+        """Return the socket, borrowed: what is stored goes the same way, in the same order."""
+        return None if self._notifier is None else self._notifier.socket
+
+    def say(self, text: str) -> None:
+        """Say something to people."""
+        if self._voice is not None:
+            print(f"fdbrokerd: {text}", file=self._voice, flush=True)
+
     def ready(self, status: str) -> None:
         """Say that requests are served, for the first time or after a reload."""
         self._tell(f"READY=1\nSTATUS={_ascii(status)}")
-        if self._voice is not None:
-            print(f"fdbrokerd: {status}", file=self._voice, flush=True)
+        self.say(status)
 
     def status(self, status: str) -> None:
         """Say how it goes, in a line."""

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fdbrokerd.accounts import user_name
 from fdbrokerd.asked import InForce
 from fdbrokerd.audit import AuditLog
 from fdbrokerd.broker import Broker
 from fdbrokerd.errors import CallError, ReloadFailed
 from fdbrokerd.exchange import Answer, Caller
-from fdbrokerd.fd import OwnedFd
+from fdbrokerd.fd import OwnedFd, close_all
+from fdbrokerd.fdstore import NoStore
 from fdbrokerd.interfaces import BROKER, descriptions
+from fdbrokerd.judge import Own
 from fdbrokerd.leases import Leases
 from fdbrokerd.messages import decode
 from fdbrokerd.model.match import PeerMatch
@@ -22,6 +25,9 @@ from fdbrokerd.model.rule import Rule
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.opened import Opened
 from fdbrokerd.opener.child import Job, open_now
+from fdbrokerd.opener.intake import Intake, Received
+from fdbrokerd.server.kept import Kept
+from fdbrokerd.server.revival import Surroundings, revive
 
 from .idl import Interface, fits_fields
 from .made import USER, a_peer
@@ -30,6 +36,7 @@ INTERFACES = {name: Interface(text) for name, text in descriptions().items()}
 STATUS: Mapping[str, object] = {
     "version": "1", "pid": 1, "startedUSec": 1, "listeners": ["@x"], "connections": 1,
     "requests": 1, "descriptors": 1, "leases": 1, "auditLost": 0,
+    "store": {"items": 0, "descriptors": 0, "room": 1, "durable": False},
     "undeterminable": {"label": "no security module"},
     "ruleset": {"generation": 1, "loadedUSec": 1, "files": [], "resources": 1, "rules": 1},
 }  # fmt: skip
@@ -47,6 +54,20 @@ class Later:
         if self.full is not None:
             raise self.full
         self.jobs.append((job, done))
+
+    def look_up(self, uid: int, done: Callable[[str | CallError | None], None]) -> None:
+        """Tell the user's name at once."""
+        done(user_name(uid))
+
+    def intake(
+        self, job: Intake, deposit: OwnedFd, done: Callable[[Received | CallError], None]
+    ) -> None:
+        """Fail: what is put goes through real children in other tests."""
+        raise AssertionError(f"{job}, {deposit} for {done}")
+
+    def drain(self, deposit: OwnedFd) -> None:
+        """Close it here: nobody sends anything that lingers."""
+        deposit.close()
 
     def work(self) -> None:
         """Do what waits, as a child would."""
@@ -66,6 +87,21 @@ class Host:
         self.reloads = 0
         self.problem: ReloadFailed | None = None
         self.write_soon: Callable[[], None] = lambda: None
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
+        """Keep a timer for the test."""
+        timer = (seconds, callback)
+        self.timers.append(timer)
+        return lambda: self.timers.remove(timer) if timer in self.timers else None
+
+    def clock(self) -> float:
+        """Return a time that stands still."""
+        return 0.0
+
+    def own(self) -> Own:
+        """Return what nobody puts here."""
+        return Own(os.getpid())
 
     def status(self) -> Mapping[str, object]:
         """Return what would be true of a server."""
@@ -97,7 +133,13 @@ class Desk:
         self.host = Host()
         self.leases = Leases(lambda *_: None, lambda _: None, lambda: 0.0)
         in_force = InForce(Ruleset.of(resources, rules), admins)
-        self.broker = Broker(in_force, self.leases, self.log, self.opener, self.host)
+        around = Surroundings(
+            NoStore(100), close_all, lambda *_: None, lambda _: None, lambda _: None, print
+        )
+        self.store = revive(Kept(), around)
+        self.broker = Broker(
+            in_force, self.leases, self.log, self.opener, self.host, self.store
+        )
         self.answers: list[Answer] = []
 
     def start(
@@ -146,6 +188,7 @@ class Desk:
 
     def close(self) -> None:
         """Close everything."""
+        self.store.close()
         self.leases.close()
         self.log.close()
 

@@ -81,8 +81,8 @@ def test_every_outcome_has_its_reply_and_one_record(
         assert got.get("request", written["request"]) == written["request"]
     else:
         assert got["grant"] == written["lease"] != "" or asked["resource"] != "one"
-    assert desk.broker.requests == 1
-    assert desk.broker.descriptors == written["descriptors"]
+    assert desk.broker.recorder.requests == 1
+    assert desk.broker.grants.descriptors == written["descriptors"]
 
 
 def test_the_record_says_which_path_and_the_reply_does_not(desk: Desk) -> None:

@@ -62,7 +62,7 @@ def test_what_fails_late_is_given_back(
     assert all(one.closed for one in answer.descriptors)
     (record,) = desk.records()
     assert (record["outcome"], record["detail"]) == ("failed", detail)
-    assert desk.broker.descriptors == 0
+    assert desk.broker.grants.descriptors == 0
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@
 import pytest
 
 from fdbrokerd import denials
+from fdbrokerd.audit import Record
 from fdbrokerd.denials import Denials
 from fdbrokerd.exchange import Caller
 from fdbrokerd.fd import OwnedFd
-from fdbrokerd.model.resource import NO_ARGUMENTS
 from fdbrokerd.model.ruleset import NOTHING
 
 from .made import a_peer
@@ -18,7 +18,9 @@ def _no_process() -> OwnedFd:
 
 
 def _deny(book: Denials, name: str, uid: int) -> None:
-    book.add(name, Caller(a_peer(uid), _no_process), "thing", NO_ARGUMENTS, NOTHING)
+    record = Record(a_peer(uid), name)
+    record.resource = "thing"
+    book.add(record, Caller(a_peer(uid), _no_process), "get", NOTHING)
 
 
 def _known(book: Denials, names: list[str]) -> list[str]:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Items as a request to get or take one sees them: there, to be made, reserved, handed over.
+
+The rules have been asked before anything here is.
+"""
+
+from collections.abc import Callable
+
+from msgspec import structs
+
+from fdbrokerd.errors import Busy, CallError, InvalidParameter, NoSuchItem, OpenFailed
+from fdbrokerd.exchange import Caller
+from fdbrokerd.kinds import kind_of
+from fdbrokerd.kinds.reading import read_only
+from fdbrokerd.model.holding import Holding
+from fdbrokerd.model.peer import Peer
+from fdbrokerd.model.resource import Request, Resource
+from fdbrokerd.opened import Opened
+from fdbrokerd.store.alarm import now_ns
+from fdbrokerd.store.arrivals import Given
+from fdbrokerd.store.item import Item, Part
+from fdbrokerd.store.store import Store
+from fdbrokerd.transactions import Taking, Transactions, new_name
+
+SECOND_NS = 1_000_000_000
+
+Made = Callable[[Item | CallError], None]
+
+
+class NotThere(Exception):
+    """An item that is not there now, and may be later; `error` is for who does not wait."""
+
+    def __init__(self, error: CallError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def holding_of(resource: Resource) -> Holding:
+    """Return how a resource holds items, which has been looked at: `naming` refuses others."""
+    assert resource.holding is not None
+    return resource.holding
+
+
+class Items:
+    """The store, as those see it who get from it."""
+
+    def __init__(self, store: Store, transactions: Transactions) -> None:
+        self._store = store
+        self._transactions = transactions
+
+    def find(
+        self, resource: Resource, request: Request, wanted: frozenset[str] | None
+    ) -> Item | None:
+        """Return an item that can be handed over, or None for one that is to be made.
+
+        Raises NotThere.
+        """
+        name = request.resource
+        item = self._store.find(name)
+        if item is None:
+            if holding_of(resource).makes:
+                return None
+            raise NotThere(NoSuchItem(item=name))
+        if self._store.is_reserved(name):
+            raise NotThere(Busy(resource=name))
+        if wanted is not None and not wanted <= {part.name for part in item.parts}:
+            raise NotThere(Busy(resource=name))  # it was handed over; others wait for the next one
+        return item
+
+    def check_room(self, resource: Resource, request: Request, peer: Peer) -> None:
+        """Raise LimitReached where what is to be made could not be held."""
+        parts = tuple(Part(name, 0, "", "") for name in kind_of(resource.kind).descriptors)
+        item = structs.replace(_made(resource, request, peer), parts=parts)
+        self._store.check(item, holding_of(resource), replace=False)
+
+    def make(
+        self, resource: Resource, request: Request, peer: Peer, opened: Opened, then: Made
+    ) -> None:
+        """Hold what was opened for a request as the item that it names; owned from here on."""
+        holding = holding_of(resource)
+        (sort,) = holding.accept  # a kind that makes makes one sort
+        given = [
+            Given(name, descriptor, sort, f"{resource.kind} made by the broker")
+            for name, descriptor in zip(opened.names, opened.descriptors, strict=True)
+        ]
+        self._store.put(_made(resource, request, peer), given, holding, then, replace=False)
+
+    def lend(
+        self, resource: Resource, item: Item, wanted: frozenset[str] | None, peer: Peer
+    ) -> Opened:
+        """Return the descriptors of an item for one answer. Raises OpenFailed."""
+        opened = self._store.lend(item, wanted)
+        if not holding_of(resource).read_only:
+            return opened
+        try:
+            return read_only(opened, peer)
+        except OSError as error:
+            raise OpenFailed.of(item.name, error.errno or 0) from error
+        finally:
+            opened.close()
+
+    def reserve(self, caller: Caller, resource: Resource, request: Request) -> str:
+        """Keep an item for one answer where nobody else may have it; return what a Take begins."""
+        if request.verb == "take":
+            transaction = new_name()
+            self._transactions.begin(transaction, Taking(caller, request.resource))
+            self._store.reserve(request.resource)
+            return transaction
+        if holding_of(resource).once:
+            self._store.reserve(request.resource)
+        return ""
+
+    def delivered(
+        self, resource: Resource, name: str, opened: Opened, transaction: str, failure: str
+    ) -> None:
+        """Go on from `reserve`: a Take stays reserved, what is had once is held no more.
+
+        What did not arrive is given back.
+        """
+        if not transaction and not holding_of(resource).once:
+            return
+        if failure:
+            self._transactions.end(transaction)
+            self._store.give_back(name)
+        elif not transaction:
+            try:
+                self._store.strip(name, opened.names)
+            except OpenFailed:  # then somebody else gets it as well
+                self._store.give_back(name)
+
+    def commit_take(self, transaction: str, taking: Taking) -> None:
+        """Remove what was taken. Raises OpenFailed; then it is still reserved."""
+        self._store.remove(taking.name, transaction=transaction, uid=taking.caller.peer.uid)
+        self._transactions.end(transaction)
+
+    def remove(self, name: str) -> None:
+        """Remove an item. Raises NoSuchItem, Busy where it is reserved, OpenFailed."""
+        if self._store.find(name) is None:
+            raise NoSuchItem(item=name)
+        if self._store.is_reserved(name):
+            raise Busy(resource=name)
+        self._store.remove(name)
+
+    def finished(self, transaction: str, uid: int) -> str:
+        """Return the item of a transaction that this user has committed of late.
+
+        Raises InvalidParameter for any other.
+        """
+        finished = self._store.table.state.finished(transaction)
+        if finished is None or finished[0] != uid:
+            raise InvalidParameter(parameter="transaction")
+        return finished[1]
+
+
+def _made(resource: Resource, request: Request, peer: Peer) -> Item:
+    """Return an item that nobody put, without its parts."""
+    now = now_ns()
+    seconds = holding_of(resource).ttl.default_seconds
+    expires = None if seconds is None else now + seconds * SECOND_NS
+    return Item(request.resource, peer.uid, now, expires, {}, (), "")
