@@ -20,6 +20,7 @@ from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
 from fdbrokerd.rules.builtin import private
 from fdbrokerd.server import Server
+from fdbrokerd.server.keeping import Keeping
 from fdbrokerd.server.loaded import Loaded
 from fdbrokerd.systemd import Notifier
 
@@ -42,7 +43,7 @@ def run(command: Sequence[str]) -> int:
     log = AuditLog(journal=False, file=None, required=False)
     listening = channel.listen(address, _MODE)
     with listening, closing(log), closing(Zygote(serve)) as zygote, closing(new_loop()) as loop:
-        server = Server(loop, loaded, lambda: loaded, log, zygote, Notifier({}))
+        server = Server(loop, loaded, lambda: loaded, log, zygote, Notifier({}), Keeping())
         with closing(server):
             server.listen(listening, None)
             return _status(loop.run_until_complete(_beside(server, loop, command, environment)))

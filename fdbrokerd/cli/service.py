@@ -23,6 +23,8 @@ from fdbrokerd.rules import loader
 from fdbrokerd.rules.determined import check_determined
 from fdbrokerd.rules.settings import check_resources, load_named_settings
 from fdbrokerd.server import Server
+from fdbrokerd.server.keeping import Keeping
+from fdbrokerd.server.kept import divide
 from fdbrokerd.server.loaded import Load, Loaded
 from fdbrokerd.systemd import Notifier, passed_descriptors
 
@@ -41,7 +43,8 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
     os.umask(UMASK)
     if detach:  # which changes to /
         config, pid_file = config and os.path.abspath(config), os.path.abspath(pid_file)
-    passed = passed_descriptors(os.environ)
+    kept, passed = divide(passed_descriptors(os.environ))
+    keeping = Keeping.of(os.environ, kept)
     openat2.prove()
     load = partial(load_files, config)
     loaded = load()
@@ -54,7 +57,7 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
         raise_descriptor_limit()
         # Before there is a loop: a child must have nothing of it.
         zygote = stack.enter_context(closing(Zygote(serve)))
-        _serve(loaded, load, log, zygote, opened)
+        _serve(loaded, load, log, zygote, opened, keeping)
     return 0
 
 
@@ -92,10 +95,12 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _serve(loaded: Loaded, load: Load, log: AuditLog, zygote: Zygote, opened: Doors) -> None:
+def _serve(
+    loaded: Loaded, load: Load, log: AuditLog, zygote: Zygote, opened: Doors, keeping: Keeping
+) -> None:
     """Run the server on a loop of its own."""
     with closing(new_loop()) as loop, closing(Notifier(os.environ, sys.stderr)) as notifier:
-        server = Server(loop, loaded, load, log, zygote, notifier)
+        server = Server(loop, loaded, load, log, zygote, notifier, keeping)
         stop = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, server.on_hangup)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,8 +9,10 @@
 import secrets
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Protocol
 
 from fdbrokerd.errors import LimitReached
+from fdbrokerd.fd import OwnedFd
 from fdbrokerd.leases.process import Process, Processes, ProcessOf, Unwatch, Watch, identity_of
 from fdbrokerd.leases.rate import Rates
 from fdbrokerd.model.peer import Peer
@@ -34,6 +36,18 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Outstanding:
+    """A lease as it was written down: of a process that may live still."""
+
+    id: str
+    uid: int
+    resource: str
+    weight: int
+    key: Hashable
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A grant that is still out."""
 
@@ -41,10 +55,24 @@ class Lease:
     of: Admission
 
 
+class Book(Protocol):
+    """Where leases are written down."""
+
+    def began(self, lease: Lease) -> None:
+        """Write one down."""
+        ...
+
+    def ended(self, lease: str) -> None:
+        """Strike one out."""
+        ...
+
+
 class Leases:
     """All leases, and what is counted."""
 
     def __init__(self, watch: Watch, unwatch: Unwatch, clock: Callable[[], float]) -> None:
+        self.book: Book | None = None
+        """Where they are written down, if anywhere."""
         self._leases: dict[str, Lease] = {}
         self._held: dict[Hashable, int] = {}
         self._per_uid: dict[Hashable, int] = {}
@@ -97,8 +125,7 @@ class Leases:
         if limit.held is not None:
             process = self._processes.use(peer.pid, process_of)
             admission = Admission(peer.uid, resource, weight, key, process)
-            self._held[key] = self._held.get(key, 0) + weight
-            self._per_uid[peer.uid] = self._per_uid.get(peer.uid, 0) + 1
+            self._hold(admission)
         if limit.rate is not None:
             self._rates.count(key, limit.rate, weight)
         return admission
@@ -118,10 +145,27 @@ class Leases:
         if admission.process.pidfd.closed:
             self.cancel(admission)
         else:
-            self._leases[lease.id] = lease
-            count = self._of_resource.get(admission.resource, 0)
-            self._of_resource[admission.resource] = count + 1
+            self._add(lease)
+            if self.book is not None:
+                self.book.began(lease)
         return lease.id
+
+    def _add(self, lease: Lease) -> None:
+        self._leases[lease.id] = lease
+        count = self._of_resource.get(lease.of.resource, 0)
+        self._of_resource[lease.of.resource] = count + 1
+
+    def restore(self, lease: Outstanding, pidfd: OwnedFd) -> None:
+        """Count a lease that was out before the daemon began; owns the pidfd of its process."""
+        process = self._processes.use(lease.pid, lambda: pidfd)
+        admission = Admission(lease.uid, lease.resource, lease.weight, lease.key, process)
+        self._hold(admission)
+        self._add(Lease(lease.id, admission))
+
+    def _hold(self, admission: Admission) -> None:
+        key, uid = admission.key, admission.uid
+        self._held[key] = self._held.get(key, 0) + admission.weight
+        self._per_uid[uid] = self._per_uid.get(uid, 0) + 1
 
     def release(self, grant: str, uid: int) -> bool:
         """End a lease of this uid; tell whether there was one."""
@@ -133,6 +177,8 @@ class Leases:
 
     def _end(self, lease: Lease) -> None:
         del self._leases[lease.id]
+        if self.book is not None:
+            self.book.ended(lease.id)
         _subtract(self._of_resource, lease.of.resource, 1)
         self.cancel(lease.of)
 

@@ -8,27 +8,31 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from time import CLOCK_BOOTTIME, CLOCK_REALTIME, clock_gettime, clock_gettime_ns
+from time import CLOCK_BOOTTIME, clock_gettime
 
 from fdbrokerd.audit import AuditLog
 from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
 from fdbrokerd.channel import harden
 from fdbrokerd.connection import Connection
-from fdbrokerd.determinable import undeterminable
-from fdbrokerd.errors import ConfigurationError, ReloadFailed
-from fdbrokerd.exchange import Caller, Patience, Reply
+from fdbrokerd.errors import ConfigurationError, Error, ReloadFailed
+from fdbrokerd.exchange import Caller, Cancel, Patience, Reply
+from fdbrokerd.judge import Own
 from fdbrokerd.leases import Leases
 from fdbrokerd.messages import Call
+from fdbrokerd.model.holding import Holding
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.opener import Pool, Zygote
 from fdbrokerd.peer import NoIdentity, credentials, identify, process_of
 from fdbrokerd.server.guests import Guests
+from fdbrokerd.server.keeping import Keeping
+from fdbrokerd.server.lease_book import LeaseBook
 from fdbrokerd.server.listener import Listener
 from fdbrokerd.server.loaded import Load, Loaded
+from fdbrokerd.server.revival import Surroundings, revive
+from fdbrokerd.server.standing import Standing
 from fdbrokerd.server.turns import Turns
 from fdbrokerd.systemd import Notifier
-from fdbrokerd.version import __version__
 
 STOP_SECONDS = 5.0
 """For requests in hand, when the end has been asked for. An opener's deadline is 2."""
@@ -45,15 +49,13 @@ class Server:
         log: AuditLog,
         zygote: Zygote,
         notifier: Notifier,
+        keeping: Keeping,
     ) -> None:
+        """Take over what was kept, with everything else; `keeping` says where it is kept."""
         self._loop = loop
         self._load = load
         self._log = log
         self._notifier = notifier
-        self._started_usec = self._loaded_usec = _now_usec()
-        self._generation = 1
-        self._undeterminable = undeterminable()
-        self._problem: str | None = None
         self._settings = loaded.settings
         self._turns = Turns(loop.call_soon)
         self._guests = Guests()
@@ -62,12 +64,30 @@ class Server:
         self._leases = Leases(
             self._watch, loop.remove_reader, partial(clock_gettime, CLOCK_BOOTTIME)
         )
-        self._broker = Broker(loaded.in_force, self._leases, log, self._pool, self)
+        keeper = keeping.keeper(notifier.socket, loop.add_writer, loop.remove_writer)
+        around = Surroundings(
+            keeper, self._pool.dismiss, self._watch, loop.remove_reader, self._holding, notifier.say
+        )
+        self._store = revive(keeping.kept, around)
+        if keeper.durable:
+            book = self._leases.book = LeaseBook(self._store.table)
+            book.restore(self._leases)
+        self._broker = Broker(loaded.in_force, self._leases, log, self._pool, self, self._store)
+        self._standing = Standing(
+            self._broker, self._leases, self._store, log, durable=keeper.durable
+        )
+        self._zygote = zygote
+        self._watch(zygote.fileno(), self._on_zygote_end)
+        self._childless = False
         self._stop: asyncio.Event | None = None
         self._empty = asyncio.Event()
 
     def _watch(self, descriptor: int, callback: Callable[[], None]) -> None:
         self._loop.add_reader(descriptor, callback)
+
+    def _holding(self, resource: str) -> Holding | None:
+        found = self._broker.in_force.ruleset.resources.get(resource)
+        return None if found is None else found.holding
 
     def listen(self, listening: socket.socket, scope: tuple[str, ...] | None) -> None:
         """Serve a listening socket, owned from here on, once `run` has begun. `scope` None: all."""
@@ -108,9 +128,9 @@ class Server:
         """Give a connection its turn."""
         self._turns.add(connection)
 
-    def answer(self, caller: Caller, call: Call, reply: Reply) -> None:
+    def answer(self, caller: Caller, call: Call, reply: Reply) -> Cancel | None:
         """Have a call answered."""
-        self._broker.answer(caller, call, reply)
+        return self._broker.answer(caller, call, reply)
 
     def broken(self, connection: Connection) -> None:
         """Tell the journal of a mistake of ours; the peer is hung up on, all others are served."""
@@ -123,12 +143,13 @@ class Server:
         self._record_hang_up(caller.peer, reason)
 
     def _record_hang_up(self, peer: Peer | None, reason: str) -> None:
-        record = self._broker.new_record(peer)
+        record = self._broker.recorder.begin(peer)
         record.outcome, record.detail = HUNG_UP, reason
-        self._broker.hung_up(record)
+        self._broker.recorder.write(record)
 
     def closed(self, connection: Connection) -> None:
-        """Forget a connection."""
+        """Forget a connection, and what it did not commit."""
+        self._broker.ended(connection.caller)
         self._guests.remove(connection)
         if not self._guests:
             self._empty.set()
@@ -139,39 +160,22 @@ class Server:
 
     def status(self) -> Mapping[str, object]:
         """Return what io.fdbroker.Manager.Status says."""
-        ruleset = self._broker.in_force.ruleset
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "startedUSec": self._started_usec,
-            "listeners": [listener.address for listener in self._listeners],
-            "ruleset": {
-                "generation": self._generation,
-                "loadedUSec": self._loaded_usec,
-                "files": ruleset.files,
-                "resources": len(ruleset.resources),
-                "rules": len(ruleset.rules),
-            }
-            | ({"problem": self._problem} if self._problem else {}),
-            "connections": len(self._guests),
-            "requests": self._broker.requests,
-            "descriptors": self._broker.descriptors,
-            "leases": len(self._leases),
-            "auditLost": self._log.lost,
-            "undeterminable": self._undeterminable,
-        }
+        return self._standing.status(self._addresses, len(self._guests))
+
+    @property
+    def _addresses(self) -> list[str]:
+        return [listener.address for listener in self._listeners]
 
     def reload(self) -> None:
         """Put what the files say now in force, all of it or nothing. Raises ReloadFailed."""
         self._notifier.reloading()
         try:
             self._adopt(self._load())
-            self._problem = None
         except (ConfigurationError, OSError) as error:
-            self._problem = str(error)
+            self._standing.failed(str(error))
             raise ReloadFailed.of(error) from error
         finally:
-            self._notifier.ready(self._summary())
+            self._notifier.ready(self._standing.summary(self._addresses))
 
     def _adopt(self, loaded: Loaded) -> None:
         """Put what was read in force; what can fail comes first."""
@@ -181,12 +185,23 @@ class Server:
         self._log.reopen(journal=audit.journal, file=audit.file, required=audit.required)
         self._broker.in_force = loaded.in_force
         self._settings = loaded.settings
-        self._generation += 1
-        self._loaded_usec = _now_usec()
+        self._standing.loaded()
 
     def write_soon(self) -> None:
         """Have the records that wait written at the end of the loop's turn."""
         self._loop.call_soon(self._log.flush)
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
+        """Call something in so many seconds; return what ends that."""
+        return self._loop.call_later(seconds, callback).cancel
+
+    def clock(self) -> float:
+        """Return the time since the boot, in seconds."""
+        return clock_gettime(CLOCK_BOOTTIME)
+
+    def own(self) -> Own:
+        """Return by what the broker's own sockets are known."""
+        return Own(os.getpid(), frozenset(self._addresses))
 
     # Beginning and end.
 
@@ -201,11 +216,20 @@ class Server:
             return  # they have ended before we began
         for listener in self._listeners:
             listener.start()
-        self._notifier.ready(self._summary())
+        self._notifier.ready(self._standing.summary(self._addresses))
         self._pat()
         await stop.wait()
         self._notifier.stopping()
         await self._finish()
+        if self._childless:
+            raise Error("the process that makes the others has ended, so this one has, too")
+
+    def _on_zygote_end(self) -> None:
+        """End, and be started again: without children half of the work cannot be done."""
+        self._loop.remove_reader(self._zygote.fileno())
+        self._childless = True
+        if self._stop is not None:
+            self._stop.set()
 
     def _pat(self) -> None:
         """Tell the watchdog that the loop turns, at half its interval."""
@@ -229,24 +253,15 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), STOP_SECONDS)
 
-    def _summary(self) -> str:
-        ruleset = self._broker.in_force.ruleset
-        counts = f"{len(ruleset.resources)} resources, {len(ruleset.rules)} rules"
-        if self._problem:
-            return f"Reload failed, older rules in force ({counts}): {self._problem}"
-        return f"Serving {counts} at {', '.join(one.address for one in self._listeners)}"
-
     def close(self) -> None:
         """Close everything."""
         for connection in self._guests.everyone():
             connection.close()
         for listener in self._listeners:
             listener.close()
+        self._store.close()
+        self._loop.remove_reader(self._zygote.fileno())
         self._pool.close()
         self._leases.close()
         self._log.close()
         self._notifier.close()
-
-
-def _now_usec() -> int:
-    return clock_gettime_ns(CLOCK_REALTIME) // 1000
