@@ -6,6 +6,10 @@ conversation  a call to bytes, bytes and descriptors to a reply; no input or out
 fields        the fields of a reply, each read with its type
 grant, facts  what the replies become
 connection    the socket and the conversation on it
-questions     what can be asked
-client, aio   how a client waits: blocking, and for asyncio
+questions     what can be asked, and what becomes of the answer
+link          asks, and waits for the answer; async_link does so for asyncio
+offer         what is to be put; deposit: where it is sent
+taking, watch an item that is reserved; what happens to items
+client, aio   the two clients
+popen         starts a program with descriptors at the numbers that it wants
 """

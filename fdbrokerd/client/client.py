@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-import select
-import time
-
-from fdbrokerd.client import endpoint, questions
-from fdbrokerd.client.connection import Connection
+from fdbrokerd.client import questions
 from fdbrokerd.client.grant import Grant
-from fdbrokerd.errors import DescriptorsMissing, Error, NoAnswer
+from fdbrokerd.client.link import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
-    from fdbrokerd.client.conversation import Reply
     from fdbrokerd.client.facts import Explanation, Item, Peer
-    from fdbrokerd.client.questions import Answer
+    from fdbrokerd.client.offer import Descriptors
+    from fdbrokerd.client.taking import Taking
+    from fdbrokerd.client.watch import Watch
 
 DEFAULT_TIMEOUT_SECONDS = 45.0
 """As sd-varlink's calls."""
@@ -44,8 +41,7 @@ class Client:
         server_uid: int | None = None,
     ) -> None:
         """Connect. Raises Unreachable, WrongServer, NoAnswer or UsageError."""
-        self._timeout_seconds = timeout_seconds
-        self._connection = Connection(endpoint.connect(address, timeout_seconds, server_uid))
+        self._link = Link(address, timeout_seconds, server_uid)
 
     def get(
         self,
@@ -53,43 +49,105 @@ class Client:
         arguments: Mapping[str, str] | None = None,
         *,
         count: int | None = None,
+        wait_seconds: float | None = None,
     ) -> Grant:
-        """Get a resource's descriptors; the caller owns the grant."""
-        return self._ask(
+        """Get the descriptors of a resource or of an item; the caller owns the grant.
+
+        For an item that is not there, or reserved, the broker waits `wait_seconds` (math.inf: for
+        ever), beside what a call may take. Raises TimedOut then; without waiting NoSuchItem, or
+        Busy for a reserved one.
+        """
+        return self._link.ask(
             *questions.get(
-                resource, arguments, count, lambda reply: Grant(reply, self._release_quietly)
-            )
+                resource,
+                arguments,
+                count,
+                wait_seconds,
+                lambda reply: Grant(reply, self._link.release_quietly),
+            ),
+            wait_seconds,
         )
+
+    def put(
+        self,
+        item: str,
+        descriptors: Descriptors,
+        *,
+        replace: bool = False,
+        ttl_seconds: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Put descriptors under a name, RESOURCE/ITEM, all or none; return the name.
+
+        One number or object with a `fileno` (then named "fd"), or several by their names. They stay
+        the caller's, who may close them. Raises ItemExists unless it is to `replace`; NotSent where
+        the descriptors could not be sent. If the connection is lost while it is committed, it is
+        made anew and the broker asked again.
+        """
+        from fdbrokerd.client.offer import Offer  # noqa: PLC0415
+
+        offer = Offer(descriptors)
+        question = questions.put(
+            item, offer.names, replace=replace, ttl_seconds=ttl_seconds, metadata=metadata
+        )
+        return self._link.put(question, offer)
+
+    def take(self, item: str, *, wait_seconds: float | None = None) -> Taking:
+        """Get an item and reserve it; `Taking.commit` removes it, closing without gives it back.
+
+        On a connection of its own, whose end gives it back too. Waits as `get` does.
+        """
+        from fdbrokerd.client.taking import Taking  # noqa: PLC0415
+
+        link = self._link.another()
+        try:
+            return link.ask(
+                *questions.take(item, wait_seconds, lambda reply: Taking(reply, link)),
+                wait_seconds,
+            )
+        except BaseException:
+            link.close()
+            raise
+
+    def remove(self, item: str) -> None:
+        """Remove an item."""
+        self._link.ask(*questions.remove(item))
+
+    def watch(self, resource: str) -> Watch:
+        """Return what tells what happens to an item, or to all items of a resource."""
+        from fdbrokerd.client.watch import Watch  # noqa: PLC0415
+
+        return Watch(self._link.another, resource)
 
     def release(self, grant_id: str) -> None:
         """End a lease early."""
-        self._ask(*questions.release(grant_id))
+        self._link.ask(*questions.release(grant_id))
 
     def list(self) -> tuple[Item, ...]:
-        """Return what this process may get."""
-        return self._ask(*questions.list_items())
+        """Return what this process may get, and the items that it may list or has put."""
+        return self._link.ask(*questions.list_items())
 
     def who_am_i(self) -> Peer:
         """Return who the broker takes this process for."""
-        return self._ask(*questions.who_am_i())
+        return self._link.ask(*questions.who_am_i())
 
     def explain(
         self, resource: str, arguments: Mapping[str, str] | None = None, do: str | None = None
     ) -> Explanation:
         """Return whether this process may do something, without doing it."""
-        return self._ask(*questions.explain(resource, arguments, do))
+        return self._link.ask(*questions.explain(resource, arguments, do))
 
     def ping(self) -> Mapping[str, object]:
         """Return the broker's vendor, product, version and interfaces."""
-        return self._ask(*questions.ping())
+        return self._link.ask(*questions.ping())
 
     def status(self) -> Mapping[str, object]:
         """Return how the broker is; for administrators."""
-        return self._ask(*questions.status())
+        return self._link.ask(*questions.status())
 
     def reload(self) -> None:
         """Have the rules read again; for administrators. Raises ReloadFailed."""
-        self._ask(*questions.reload())
+        self._link.ask(*questions.reload())
 
     def explain_as(
         self,
@@ -99,27 +157,27 @@ class Client:
         pretended: Mapping[str, object],
     ) -> Explanation:
         """Return whether a peer that is made up would be allowed something; for administrators."""
-        return self._ask(*questions.explain_as(resource, arguments, do, pretended))
+        return self._link.ask(*questions.explain_as(resource, arguments, do, pretended))
 
     def explain_pid(
         self, resource: str, arguments: Mapping[str, str] | None, do: str | None, pid: int
     ) -> Explanation:
         """Return whether a running process would be allowed something; for administrators."""
-        return self._ask(*questions.explain_pid(resource, arguments, do, pid))
+        return self._link.ask(*questions.explain_pid(resource, arguments, do, pid))
 
     def explain_request(self, request: str) -> Explanation:
         """Return why a request of the recent past was denied; for administrators."""
-        return self._ask(*questions.explain_request(request))
+        return self._link.ask(*questions.explain_request(request))
 
     def who_can(
         self, resource: str, arguments: Mapping[str, str] | None = None, do: str | None = None
     ) -> str:
         """Return who is allowed something, in lines; for administrators."""
-        return self._ask(*questions.who_can(resource, arguments, do))
+        return self._link.ask(*questions.who_can(resource, arguments, do))
 
     def close(self) -> None:
         """Close the connection; grants stay as they are. A second close does nothing."""
-        self._connection.close()
+        self._link.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,46 +189,3 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _ask(
-        self, method: str, parameters: Mapping[str, object], read: Callable[[Reply], Answer]
-    ) -> Answer:
-        """Make a call and return what its reply becomes."""
-        with self._connection:
-            reply = self._exchange(method, parameters)
-            try:
-                return read(reply)
-            except DescriptorsMissing:
-                self._release_quietly(reply.fields.text("grant"))
-                raise
-            finally:
-                reply.close()
-
-    def _exchange(self, method: str, parameters: Mapping[str, object]) -> Reply:
-        deadline = (
-            None if self._timeout_seconds is None else time.monotonic() + self._timeout_seconds
-        )
-        what = str(parameters.get("resource", method))
-        self._connection.ask(method, parameters)
-        while not self._connection.send():
-            self._wait(select.POLLOUT, deadline, what)
-        while True:
-            self._wait(select.POLLIN, deadline, what)
-            if (reply := self._connection.receive()) is not None:
-                return reply
-
-    def _wait(self, event: int, deadline: float | None, what: str) -> None:
-        poll = select.poll()
-        poll.register(self._connection.fileno(), event)
-        left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
-        if not poll.poll(left):
-            raise NoAnswer(resource=what)
-
-    def _release_quietly(self, grant_id: str) -> None:
-        """End a lease if that can be done. Where it cannot it ends with this process."""
-        if not grant_id:
-            return
-        try:  # noqa: SIM105 (contextlib is not loaded on the way of fdbroker-get)
-            self.release(grant_id)
-        except Error:
-            pass

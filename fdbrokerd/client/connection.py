@@ -35,11 +35,11 @@ class Connection:
             raise Unreachable("the connection to the broker was closed")
         return number
 
-    def ask(self, method: str, parameters: Mapping[str, object]) -> None:
-        """Begin a call; `send` sends it."""
+    def ask(self, method: str, parameters: Mapping[str, object], *, more: bool = False) -> None:
+        """Begin a call, with `more` one of many replies; `send` sends it."""
         self.fileno()
         self.receive()  # nothing can be there: if something is, it would be taken for the reply
-        self._unsent = self._conversation.ask(method, parameters)
+        self._unsent = self._conversation.ask(method, parameters, more=more)
 
     def send(self) -> bool:
         """Send what goes without waiting; tell whether that was the rest."""
@@ -53,7 +53,12 @@ class Connection:
         return True
 
     def receive(self) -> Reply | None:
-        """Receive once, without waiting; return the reply once it is whole. The caller owns it."""
+        """Receive once, without waiting; return the reply once it is whole. The caller owns it.
+
+        Nothing is received while there is a reply that came with the one before.
+        """
+        if (reply := self._conversation.next()) is not None:
+            return reply
         try:
             data, descriptors, _truncated = channel.receive_reply(self._socket)
         except BlockingIOError:

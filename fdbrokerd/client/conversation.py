@@ -25,19 +25,25 @@ from fdbrokerd.errors import (
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.wire import END, Decoder, Message
 
-MAX_REPLY_BYTES = 1024 * 1024
-"""A list of some thousand items. The broker is trusted more than its peers, not without limit."""
+MAX_REPLY_BYTES = 4 * 1024 * 1024
+"""A list of all that the service holds at the most (4096 descriptors), a kilobyte each."""
 
 _REPLY_KEYS = frozenset({"parameters", "continues", "error"})
 
 
 class Reply:
-    """The parameters of a reply, and the descriptors that came with it, owned here until taken."""
+    """The parameters of a reply, and the descriptors that came with it, owned here until taken.
 
-    __slots__ = ("_descriptors", "fields")
+    `continues` says that more replies to the same call are to come.
+    """
 
-    def __init__(self, parameters: object, descriptors: list[OwnedFd]) -> None:
+    __slots__ = ("_descriptors", "continues", "fields")
+
+    def __init__(
+        self, parameters: object, descriptors: list[OwnedFd], *, continues: bool = False
+    ) -> None:
         self._descriptors = descriptors
+        self.continues = continues
         self.fields = Fields(parameters, "the reply")
 
     def take_descriptors(self) -> dict[str, OwnedFd]:
@@ -62,6 +68,18 @@ class Reply:
         taken = {name: self._descriptors[index] for name, index in announced}
         self._descriptors = []
         return taken
+
+    def take_descriptor(self) -> OwnedFd:
+        """Return the one descriptor that the reply announces; the caller owns it.
+
+        Raises DescriptorsMissing or ProtocolError; then it stays here, to be closed.
+        """
+        if self.fields.number("fileDescriptor") != 0:
+            raise ProtocolError("the reply: the index of its one descriptor is not 0")
+        if not self._descriptors:
+            raise DescriptorsMissing(expected=1, received=0)
+        self.refuse_surplus(1)
+        return self._descriptors.pop()
 
     def refuse_surplus(self, expected: int = 0) -> None:
         """Raise ProtocolError if more descriptors came than were announced."""
@@ -89,17 +107,24 @@ class Conversation:
     def __init__(self) -> None:
         self._decoder = Decoder(MAX_REPLY_BYTES)
         self._asked = False
+        self._more = False
 
-    def ask(self, method: str, parameters: Mapping[str, object]) -> bytes:
-        """Return the bytes of a call; what is None in the parameters is left out."""
+    def ask(self, method: str, parameters: Mapping[str, object], *, more: bool = False) -> bytes:
+        """Return the bytes of a call; what is None in the parameters is left out.
+
+        With `more` any number of replies may come, each but the last saying that it `continues`.
+        """
         if self._asked:
             raise RuntimeError("a call is under way: one thread at a time")
         given = {name: value for name, value in parameters.items() if value is not None}
+        call: dict[str, object] = {"method": method, "parameters": given}
+        if more:
+            call["more"] = True
         try:
-            text = json.dumps({"method": method, "parameters": given}, ensure_ascii=False).encode()
+            text = json.dumps(call, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise UsageError(f"not Unicode: {escape(error.object)}") from error
-        self._asked = True
+        self._asked, self._more = True, more
         return text + END
 
     def receive(self, data: bytes, descriptors: list[OwnedFd]) -> Reply | None:
@@ -114,19 +139,36 @@ class Conversation:
         self._decoder.feed(data, descriptors)
         if not self._asked:
             raise ProtocolError("the broker answered what was not asked")
+        return self.next()
+
+    def next(self) -> Reply | None:
+        """Return the next whole reply of what was received, as `receive` does, if there is one."""
         message = self._decoder.next()
         if message is None:
             return None
-        if self._decoder.waiting or self._decoder.partial:
+        if not self._asked or (not self._more and self._surplus):
             message.close()
             raise ProtocolError("the broker gave more than one reply to one call")
         self._asked = False
-        return _reply(message)
+        reply = _reply(message)
+        self._asked = reply.continues
+        if reply.continues and not self._more:
+            reply.close()
+            raise ProtocolError("the broker goes on where one reply was asked for")
+        if not reply.continues and self._surplus:
+            reply.close()
+            raise ProtocolError("the broker goes on where it said that it would not")
+        return reply
+
+    @property
+    def _surplus(self) -> bool:
+        """Tell whether more was received than the message that was taken last."""
+        return bool(self._decoder.waiting) or self._decoder.partial
 
     def _hung_up(self) -> Unreachable | ProtocolError:
         if self._decoder.partial:
             return ProtocolError("the broker hung up in the middle of a reply")
-        return Unreachable("the broker hung up without an answer")
+        return Unreachable("the broker hung up" + ("" if self._more else " without an answer"))
 
     def close(self) -> None:
         """Close every descriptor that nobody took."""
@@ -137,7 +179,8 @@ def _reply(message: Message) -> Reply:
     try:
         value = _parse(message.data)
         if not value.has("error"):
-            return Reply(_parameters(value), message.descriptors)
+            continues = value.has("continues") and value.flag("continues")
+            return Reply(_parameters(value), message.descriptors, continues=continues)
     except BaseException:
         message.close()
         raise
@@ -154,8 +197,6 @@ def _parse(data: bytes) -> Fields:
         raise ProtocolError("the reply is not JSON") from error
     if not value.values.keys() <= _REPLY_KEYS:
         raise ProtocolError("the reply is not a Varlink reply")
-    if value.has("continues") and value.flag("continues"):
-        raise ProtocolError("the broker goes on where one reply was asked for")
     return value
 
 

@@ -56,6 +56,11 @@ def connect(
     raise Unreachable(f"no broker at {' or '.join(addresses)}")
 
 
+def inherited(address: str | None) -> bool:
+    """Tell whether the connection is one that was handed to this process: no second can be made."""
+    return (address or os.environ.get(ADDRESS_VARIABLE) or "").startswith("fd:")
+
+
 def _connect(address: str, timeout_seconds: float | None) -> socket.socket:
     # An inherited connection was made by whoever made it; only a new one is ours to answer for.
     if not address.startswith("fd:") and os.getuid() != os.geteuid():

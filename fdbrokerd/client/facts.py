@@ -10,10 +10,39 @@ if TYPE_CHECKING:
     from fdbrokerd.client.fields import Fields
 
 
-class Item:
-    """Something that this peer may get, or put itself."""
+class Held:
+    """One descriptor of an item: its name, its type, and what it is, for a person."""
 
-    __slots__ = ("fields", "holders", "kind", "name", "state")
+    __slots__ = ("name", "type", "what")
+
+    def __init__(self, fields: Fields) -> None:
+        self.name = fields.text("name")
+        self.type = fields.text("type")
+        self.what = fields.text("what")
+
+    def __repr__(self) -> str:
+        return f"<Held {self.name!r}: {self.type}, {self.what!r}>"
+
+
+class Item:
+    """A resource that this peer may get, or an item that is held.
+
+    Of an item there is also who put it, and when (CLOCK_REALTIME); `expires_usec` is None where
+    nothing removes it by itself.
+    """
+
+    __slots__ = (
+        "created_usec",
+        "descriptors",
+        "expires_usec",
+        "fields",
+        "holders",
+        "kind",
+        "metadata",
+        "name",
+        "owner",
+        "state",
+    )
 
     def __init__(self, fields: Fields) -> None:
         self.fields: Mapping[str, object] = fields.values
@@ -21,9 +50,33 @@ class Item:
         self.kind = fields.text("kind")
         self.state = fields.text("state")
         self.holders = fields.number("holders")
+        self.owner = fields.perhaps_number("owner")
+        self.created_usec = fields.perhaps_number("createdUSec")
+        self.expires_usec = fields.perhaps_number("expiresUSec")
+        self.metadata: Mapping[str, str] = (
+            fields.texts("metadata") if fields.has("metadata") else {}
+        )
+        held = fields.objects("descriptors") if fields.has("descriptors") else ()
+        self.descriptors = tuple(Held(one) for one in held)
 
     def __repr__(self) -> str:
         return f"<Item {self.name!r}: {self.kind}, {self.state}>"
+
+
+class Event:
+    """Something that happened to an item: "added", "replaced", "removed", "expired", "hangup"."""
+
+    __slots__ = ("event", "fields", "last", "resource")
+
+    def __init__(self, fields: Fields, *, last: bool = False) -> None:
+        self.fields: Mapping[str, object] = fields.values
+        self.event = fields.text("event")
+        self.resource = fields.text("resource")
+        self.last = last
+        """Whether the broker said that no more will come."""
+
+    def __repr__(self) -> str:
+        return f"<Event {self.event} {self.resource!r}>"
 
 
 class Peer:

@@ -43,6 +43,10 @@ class Fields:
             raise self._wrong(name)
         return value
 
+    def perhaps_number(self, name: str) -> int | None:
+        """Return an integer, or None where it is not given."""
+        return self.number(name) if self.has(name) else None
+
     def flag(self, name: str) -> bool:
         """Return a boolean."""
         value = self.values.get(name)

@@ -9,6 +9,7 @@ from fdbrokerd.fd import OwnedFd, close_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from types import TracebackType
     from typing import IO, Any, Self
 
@@ -89,6 +90,19 @@ class Grant:
         return builtins.open(
             self.resource, mode, encoding=encoding, opener=lambda _path, _flags: self.detach(name)
         )
+
+    def socket(self, name: str | None = None) -> "socket.socket":
+        """Return a socket object that takes the descriptor over.
+
+        OSError where it is no socket; then it stays here.
+        """
+        from socket import socket  # noqa: PLC0415 (loaded already by what received it)
+
+        descriptor = self.descriptor(name)
+        made = socket(fileno=descriptor.fileno())
+        descriptor.detach()
+        self._taken = True
+        return made
 
     def close(self) -> None:
         """Close what is still here and end the lease; a second close does nothing."""

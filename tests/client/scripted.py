@@ -7,7 +7,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from fdbrokerd.channel import SO_PASSRIGHTS, parse_address
 
 _NULL = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 """What is sent. Open before any test, so that a test which runs out of numbers can send it."""
@@ -43,6 +45,51 @@ def scripted(script: Callable[[Scripted, socket.socket], None]) -> Iterator[Scri
             yield broker
         finally:
             theirs.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    if faults:
+        raise faults[0]
+
+
+@contextmanager
+def serving(
+    address: str, *scripts: Callable[[Scripted, socket.socket], object]
+) -> Iterator[Scripted]:
+    """Listen at an address; run a script for each connection, in their order, at once.
+
+    Whoever connects once more than there are scripts finds nobody.
+    """
+    broker = Scripted(address)
+    faults: list[BaseException] = []
+    threads: list[threading.Thread] = []
+
+    def run(script: Callable[[Scripted, socket.socket], object], connection: socket.socket) -> None:
+        try:
+            with connection:
+                script(broker, connection)
+        except BaseException as error:  # noqa: BLE001 (raised again where the test sees it)
+            faults.append(error)
+
+    def accept() -> None:
+        with listener:
+            for script in scripts:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return  # the test is over
+                threads.append(threading.Thread(target=run, args=(script, connection)))
+                threads[-1].start()
+
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(parse_address(address))
+    listener.listen()
+    threads.append(threading.Thread(target=accept))
+    threads[0].start()
+    try:
+        yield broker
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
             thread.join()
     if faults:
         raise faults[0]
@@ -109,3 +156,50 @@ def granted(*indexes: object, grant: str = "", names: Sequence[str] = ()) -> byt
             "revocable": False,
         }
     )
+
+
+class Deposited:
+    """What a Put sent: the bytes, and the descriptors' inodes and offsets, closed since."""
+
+    def __init__(self, data: bytes, numbers: Sequence[int]) -> None:
+        self.data = data
+        self.stats = [os.fstat(number) for number in numbers]
+        for number in numbers:
+            os.close(number)
+
+
+def take_put(
+    broker: Scripted, connection: socket.socket, transaction: str = "t1", *, refuse: bool = False
+) -> Callable[[], Deposited | None]:
+    """Take a Put and hand out a deposit socket; return what receives from it.
+
+    That returns None at its end. With `refuse` the socket takes no descriptors.
+    """
+    take_call(broker, connection)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if refuse:
+        ours.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+    send(connection, reply({"transaction": transaction, "fileDescriptor": 0}), [theirs.fileno()])
+    theirs.close()
+
+    def receive() -> Deposited | None:
+        with ours:
+            data, ancillary, _, _ = ours.recvmsg(16, socket.CMSG_SPACE(4 * 253))
+        numbers = array.array("i")
+        for _, _, body in ancillary:
+            numbers.frombytes(body)
+        return Deposited(data, numbers) if data else None
+
+    return receive
+
+
+def taken(*indexes: object, transaction: str = "t1", grant: str = "") -> bytes:
+    """Return the bytes of a Take's reply, as `granted` those of a Get's."""
+    said = json.loads(granted(*indexes, grant=grant)[:-1])["parameters"]
+    return reply({"transaction": transaction, **said})
+
+
+def happened(event: str, resource: str = "slots/a", *, continues: bool = True) -> bytes:
+    """Return the bytes of a Watch's reply."""
+    said = {"parameters": {"event": event, "resource": resource}, "continues": continues}
+    return json.dumps(said).encode() + b"\0"

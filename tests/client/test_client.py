@@ -115,7 +115,7 @@ FAULTS = {
     "an error with descriptors": (error("io.fdbroker.Broker.Busy", resource="thing"), 1),
     "an error of the wrong type": (error("io.fdbroker.Broker.Busy", resource=1), 0),
     "an error that is no text": (b'{"error": 1}\0', 1),
-    "endless": (b"x" * (1024 * 1024 + 1), 1),
+    "endless": (b"x" * (MAX_REPLY_BYTES + 1), 1),
     "two replies": (granted(0) + granted(0), 1),
     "a reply and a half": (granted(0) + b"{", 1),
 }
