@@ -7,6 +7,9 @@ import stat
 
 from fdbrokerd.errors import EX_CANNOT_RUN, EX_NOT_FOUND, Error
 
+_HEAD_BYTES = 256
+"""What execve(2) looks at."""
+
 
 class NotFound(Error):
     """There is no such program."""
@@ -39,6 +42,20 @@ def find(name: str, path: str | None = None) -> str:
     if there:
         raise CannotRun(f"{name}: cannot be executed")
     raise NotFound(f"{name}: not found")
+
+
+def check_interpreter(program: str) -> None:
+    """Look for what runs a script, `#!INTERPRETER`. Raises NotFound or CannotRun."""
+    try:
+        with open(program, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return  # it may be run without being read
+    if head.startswith(b"#!") and (words := head[2:].split(b"\n")[0].split()):
+        try:
+            find(os.fsdecode(words[0]))
+        except Error as error:
+            raise type(error)(f"{program}: its interpreter {error}") from error
 
 
 def become(path: str, arguments: list[str], environment: dict[str, str]) -> None:

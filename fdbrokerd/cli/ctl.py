@@ -3,18 +3,23 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from fdbrokerd.cli.check import add_check
+from fdbrokerd.cli.command import die_by
 from fdbrokerd.cli.denial import describe_peer
 from fdbrokerd.cli.doctor import doctor
 from fdbrokerd.cli.explain import add_explain
 from fdbrokerd.cli.graph import add_graph
+from fdbrokerd.cli.listing import add_list
 from fdbrokerd.cli.parser import Parser, VerbParser
-from fdbrokerd.cli.report import pairs, table
+from fdbrokerd.cli.removal import add_remove
+from fdbrokerd.cli.report import pairs
 from fdbrokerd.cli.schema import add_schema
 from fdbrokerd.cli.verb import Options, asking, client_of, show
+from fdbrokerd.cli.watching import add_watch
 from fdbrokerd.cli.who_can import add_who_can
 from fdbrokerd.client.escape import escape
 from fdbrokerd.errors import ConfigurationError, Error
@@ -34,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever reads has enough (`| head`). What is still buffered must not fail at exit again.
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
         return EX_BROKEN_PIPE
+    except KeyboardInterrupt:
+        die_by(signal.SIGINT)
+        raise
     except Error as error:
         for one in error.mistakes if isinstance(error, ConfigurationError) else (error,):
             print(escape(f"fdbrokerctl: {one}", keep="\n"), file=sys.stderr)
@@ -49,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=VerbParser)
-    asking(verbs, "list", _list, "what this process may get")
+    add_list(verbs)
+    add_remove(verbs)
+    add_watch(verbs)
     asking(verbs, "whoami", _whoami, "who the broker takes this process for")
     add_explain(verbs)
     asking(verbs, "ping", _ping, "whether the broker answers")
@@ -61,14 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     add_schema(verbs)
     asking(verbs, "doctor", doctor, "what this machine can do for the broker")
     return parser
-
-
-def _list(options: Options) -> int:
-    with client_of(options) as broker:
-        items = broker.list()
-    rows = [(item.name, item.kind, item.state, str(item.holders)) for item in items]
-    text = table(("NAME", "KIND", "STATE", "HOLDERS"), rows) if rows else ""
-    return show(options, [dict(item.fields) for item in items], text)
 
 
 def _whoami(options: Options) -> int:

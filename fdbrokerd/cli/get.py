@@ -9,24 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 
 import fdbrokerd
 from fdbrokerd.cli import command
 from fdbrokerd.cli.get_options import GetOptions
 from fdbrokerd.cli.placement import Placement, without_descriptors
+from fdbrokerd.cli.program import add_description, run
 from fdbrokerd.client.client import Client
-from fdbrokerd.client.escape import escape
-from fdbrokerd.errors import (
-    EX_CONFIG,
-    EX_OSERR,
-    EX_USAGE,
-    Denied,
-    Error,
-    UsageError,
-)
-from fdbrokerd.fd import OwnedFd
+from fdbrokerd.errors import Denied, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,49 +29,15 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run the program; return its exit status."""
-    _fill_standard_streams()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        options = GetOptions(sys.argv[1:])
-    except UsageError as error:
-        _say(f"{error}\nTry 'fdbroker-get --help'.")
-        return EX_USAGE
-    try:
-        return _run(options)
-    except Error as error:
-        status = error.exit_status
-        if not options.quiet or isinstance(error, UsageError):
-            _say("\n".join(filter(None, (str(error), *getattr(error, "__notes__", ())))))
-    except OSError as error:
-        status = EX_OSERR
-        if not options.quiet:
-            _say(os.strerror(error.errno or 0))
-    own = EX_USAGE <= status <= EX_CONFIG
-    return options.error_status if own and options.error_status is not None else status
-
-
-def _fill_standard_streams() -> None:
-    """Put something at 0, 1 and 2 where they are closed, that can neither be read nor written.
-
-    Otherwise a received descriptor could land there, and diagnostics in it. They are close-on-exec:
-    the command finds them closed, as they were.
-    """
-    while (filler := OwnedFd(os.open("/", os.O_PATH | os.O_CLOEXEC))).fileno() <= 2:
-        filler.detach()
-    filler.close()
-
-
-def _say(text: str) -> None:
-    """Print a diagnostic, whatever it holds."""
-    print(f"fdbroker-get: {escape(text, keep=chr(10))}", file=sys.stderr)
+    return run("fdbroker-get", GetOptions, _run)
 
 
 def _run(options: GetOptions) -> int:
     if options.help or options.version:
         return _inform(options)
     program = command.find(options.command[0]) if options.command else ""
+    if options.take and program:
+        command.check_interpreter(program)  # what is taken would be lost with it
     grants = _get(options)
     if options.json:
         for grant in grants:
@@ -93,7 +50,7 @@ def _run(options: GetOptions) -> int:
         return _relay(only, program, options)
     if options.command:
         _become(program, options.command, grants, options)
-    return _without_command(only)
+    return _without_command(only, options)
 
 
 def _inform(options: GetOptions) -> int:
@@ -114,7 +71,7 @@ def _get(options: GetOptions) -> list[Grant]:
     ) as broker:
         try:
             for request in options.requests:
-                grants.append(_get_one(broker, request))
+                grants.append(_get_one(broker, request, options))
         except BaseException:
             for grant in grants:
                 grant.close()
@@ -122,17 +79,13 @@ def _get(options: GetOptions) -> list[Grant]:
     return grants
 
 
-def _get_one(broker: Client, request: Request) -> Grant:
+def _get_one(broker: Client, request: Request, options: GetOptions) -> Grant:
     try:
-        return broker.get(request.resource, request.arguments)
+        if options.take:
+            return broker.take(request.resource, wait_seconds=options.wait_seconds)
+        return broker.get(request.resource, request.arguments, wait_seconds=options.wait_seconds)
     except Denied as denied:
-        from fdbrokerd.cli.denial import describe  # noqa: PLC0415
-
-        try:
-            peer = broker.who_am_i()
-        except Error:
-            peer = None
-        denied.add_note(describe(denied, peer))
+        add_description(denied, broker)
         raise
 
 
@@ -145,6 +98,9 @@ def _become(program: str, words: list[str], grants: Sequence[Grant], options: Ge
     arguments = placement.arguments(words)
     environment = placement.environment(dict(os.environ))
     diagnostics = placement.copy(2)
+    placement.lift()
+    if options.take:
+        _commit(grants)  # from here on only the exec itself can fail
     placement.move()
     try:
         command.become(program, arguments, environment)
@@ -153,14 +109,30 @@ def _become(program: str, words: list[str], grants: Sequence[Grant], options: Ge
         raise
 
 
-def _without_command(grant: Grant) -> int:
-    if grant.kind != "file":
-        grant.close()
-        raise UsageError(f"a {grant.kind} needs a command that uses it: -- CMD")
-    from fdbrokerd.cli.transfer import transfer  # noqa: PLC0415
+def _commit(grants: Sequence[Grant]) -> None:
+    """Remove what was taken from the store, one after the other."""
+    from fdbrokerd.client.taking import Taking  # noqa: PLC0415
 
-    transfer(grant.fileno())
-    grant.close()
+    done: list[str] = []
+    for grant in grants:
+        assert isinstance(grant, Taking)
+        try:
+            grant.commit()
+        except Error as error:
+            if done:
+                error.add_note(f"  taken before that, and closed now: {', '.join(done)}")
+            raise
+        done.append(grant.resource)
+
+
+def _without_command(grant: Grant, options: GetOptions) -> int:
+    from fdbrokerd.cli.unplaced import use_of  # noqa: PLC0415
+
+    with grant:
+        use = use_of(grant)
+        if options.take:
+            _commit([grant])
+        use()
     return 0
 
 

@@ -11,6 +11,8 @@ Without a command:
   a pty         relay between it and the terminal, or standard input and output;
                 its path is told on standard error. Ends when the last one to
                 use the slave closes it; ^] three times within a second ends it
+  an item       as what it is: a pty's master is relayed, what can be read is
+                copied to standard output, what can only be written is fed
   a file        copy it to standard output; one that is opened for writing is
                 fed from standard input (and emptied first, unless it appends)
 
@@ -29,6 +31,9 @@ Places:
   -r, --resource PLACE=RESOURCE[,ARG=VALUE...]
                      several resources, all or none; PLACE is N[:NAME], stdin,
                      stdout, stdio, listen or VAR[:NAME]
+  --take             remove the item for good, so that nobody else gets it: once
+                     it is here and can be used, or CMD was found to be runnable
+  --wait[=TIME]      wait for an item that is not there: for ever, or 30s, 5min
   --force            replace what is open at a number already
 
 Options:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fdbrokerd.cli.options import CommandLine, arguments_of
+from fdbrokerd.cli.options import CommandLine, arguments_of, number_of, timeout_of
 from fdbrokerd.cli.place import Place, place_of
 from fdbrokerd.errors import UsageError
 
@@ -23,6 +23,8 @@ _TABLE: Mapping[str, Takes] = {
     "listen": "nothing",
     "resource": "value",
     "force": "nothing",
+    "take": "nothing",
+    "wait": "perhaps",
     "socket": "value",
     "timeout": "value",
     "server-uid": "value",
@@ -58,10 +60,12 @@ class GetOptions:
         self.quiet = "quiet" in given
         self.force = "force" in given
         self.json = "json" in given
+        self.take = "take" in given
+        self.wait_seconds = _wait(given.get("wait")) if "wait" in given else None
         self.address = given.get("socket")
-        self.timeout_seconds = _seconds(given.get("timeout"))
-        self.server_uid = _number("--server-uid", given.get("server-uid"))
-        self.error_status = _number("-E", given.get("error-status"), 255)
+        self.timeout_seconds = timeout_of(given.get("timeout"))
+        self.server_uid = number_of("--server-uid", given.get("server-uid"))
+        self.error_status = number_of("-E", given.get("error-status"), 255)
         self.command = line.command
         self.requests: list[Request] = []
         if self.help or self.version:
@@ -85,6 +89,17 @@ class GetOptions:
             raise UsageError("a place for descriptors needs a command: -- CMD")
         if not self.command and len(self.requests) > 1 and not self.json:
             raise UsageError("several resources need a command: -- CMD")
+        if self.take:
+            self._check_take()
+
+    def _check_take(self) -> None:
+        if self.json:
+            raise UsageError("--json and --take do not go together: it would be taken and closed")
+        for request in self.requests:
+            if "/" not in request.resource:
+                raise UsageError(f"{request.resource}: only an item, STORE/ITEM, can be taken")
+            if request.arguments:
+                raise UsageError(f"{request.resource}: an item that is taken has no arguments")
 
     @property
     def placed(self) -> bool:
@@ -123,26 +138,10 @@ def _place(where: str) -> Place:
     return place
 
 
-def _seconds(text: str | None) -> float | None:
-    """Return a time; None for `infinity`. The default is the library's."""
-    from fdbrokerd.client.client import DEFAULT_TIMEOUT_SECONDS  # noqa: PLC0415
+def _wait(text: str | None) -> float:
+    """Return how long to wait; without a time, for ever."""
+    if text is None or text == "infinity":
+        return float("inf")
+    from fdbrokerd.cli.duration import seconds_of  # noqa: PLC0415
 
-    if text is None:
-        return DEFAULT_TIMEOUT_SECONDS
-    if text == "infinity":
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 < seconds < 1e9:  # not NaN either
-        raise UsageError(f"--timeout {text}: give seconds, or infinity")
-    return seconds
-
-
-def _number(option: str, text: str | None, most: int = 2**32 - 2) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
-        raise UsageError(f"{option} {text}: give a number up to {most}")
-    return int(text)
+    return seconds_of("--wait", text)

@@ -96,3 +96,29 @@ def arguments_of(words: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"argument {name} is given twice")
         arguments[name] = value
     return arguments
+
+
+def timeout_of(text: str | None) -> float | None:
+    """Return a time in seconds; None for `infinity`. The default is the library's."""
+    from fdbrokerd.client.client import DEFAULT_TIMEOUT_SECONDS  # noqa: PLC0415
+
+    if text is None:
+        return DEFAULT_TIMEOUT_SECONDS
+    if text == "infinity":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < 1e9:  # not NaN either
+        raise UsageError(f"--timeout {text}: give seconds, or infinity")
+    return seconds
+
+
+def number_of(option: str, text: str | None, most: int = 2**32 - 2) -> int | None:
+    """Return a number, or None where none is given. Raises UsageError."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= most):
+        raise UsageError(f"{option} {text}: give a number up to {most}")
+    return int(text)

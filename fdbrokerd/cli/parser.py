@@ -24,6 +24,9 @@ class VerbParser(Parser):
 
     _mixing = False
 
+    rest_option = ""
+    """An option that ends all others: what follows it is a command, with options of its own."""
+
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
@@ -31,7 +34,20 @@ class VerbParser(Parser):
         if self._mixing:
             return super().parse_known_args(args, namespace)
         self._mixing = True
+        words, command = self._cut(list(args or ()))
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            parsed, unknown = self.parse_known_intermixed_args(words, namespace)
         finally:
             self._mixing = False
+        if command is not None:
+            parsed.command = command
+        return parsed, unknown
+
+    def _cut(self, words: list[str]) -> tuple[list[str], list[str] | None]:
+        """Divide the words at the option that ends all others."""
+        if not self.rest_option or self.rest_option not in words:
+            return words, None
+        at = words.index(self.rest_option)
+        if at + 1 == len(words):
+            self.error(f"{self.rest_option}: no command after it")
+        return words[:at], words[at + 1 :]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from errno import EBADF
+from errno import EBADF, EINVAL
 
 from fdbrokerd.errors import UsageError
 from fdbrokerd.fd import OwnedFd
@@ -40,6 +40,7 @@ class Placement:
         self._unplaced: list[tuple[str, OwnedFd]] = []
         self._told: list[tuple[Place, OwnedFd]] = []
         self._listen = False
+        self._away: dict[int, OwnedFd] = {}
 
     def add(self, grant: Grant, places: list[Place]) -> None:
         """Take the places for a grant's descriptors, which stay the grant's. Raises UsageError."""
@@ -79,6 +80,7 @@ class Placement:
             raise UsageError(f"two descriptors for the number {number}")
         if inherited(number) and not meant and not self._force:
             raise UsageError(f"the number {number} is open already; --force replaces it")
+        _check_limit(number, owned)
         self._targets[number] = label, owned
 
     def settle(self) -> None:
@@ -126,13 +128,17 @@ class Placement:
     def _labels(self, numbers: list[int]) -> str:
         return ":".join(self._targets[number][0] for number in numbers)
 
-    def move(self) -> None:
-        """Put every descriptor at its numbers, for the command to inherit.
+    def lift(self) -> None:
+        """Copy every descriptor to a number that is not wanted: no move closes what another needs.
 
-        First all of them leave the numbers that are wanted: no move closes what another needs.
+        Raises OSError; after that no move fails.
         """
-        away = {number: self.copy(owned.fileno()) for number, (_, owned) in self._targets.items()}
-        for number, copy in away.items():
+        for number, (_, owned) in self._targets.items():
+            self._away[number] = self.copy(owned.fileno())
+
+    def move(self) -> None:
+        """Put every descriptor at its numbers, for the command to inherit."""
+        for number, copy in self._away.items():
             os.dup2(copy.fileno(), number)
             copy.close()
 
@@ -162,6 +168,18 @@ def inherited(number: int) -> bool:
         if error.errno != EBADF:
             raise
         return False
+
+
+def _check_limit(number: int, owned: OwnedFd) -> None:
+    """Raise UsageError for a number that this process cannot have."""
+    try:
+        OwnedFd(fcntl.fcntl(owned.fileno(), fcntl.F_DUPFD_CLOEXEC, number)).close()
+    except OSError as error:
+        if error.errno != EINVAL:
+            raise
+        raise UsageError(
+            f"the number {number} is above the limit on open files (ulimit -n)"
+        ) from error
 
 
 def _label(grant: Grant, name: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import sys
 from fdbrokerd.cli.command import die_by
 from fdbrokerd.cli.relay import Ended, Relay
 from fdbrokerd.cli.signals import Signals
-from fdbrokerd.cli.slave import Awaited, Session
+from fdbrokerd.cli.slave import Awaited, NoSlave, Session
 from fdbrokerd.cli.terminal import Terminal
 from fdbrokerd.client.escape import escape
 from fdbrokerd.fd import OwnedFd
@@ -53,7 +54,20 @@ def run_command(
     return _finish(end, 128 + signal.SIGHUP if status is None else status)
 
 
-def _relay(master: int, terminal: Terminal, slave: Awaited | Session) -> int | None:
+def relay_master(master: int) -> int:
+    """Relay with whoever has the slave open already; return the exit status.
+
+    Others may share the master: they find it as it was.
+    """
+    flags = fcntl.fcntl(master, fcntl.F_GETFL)
+    try:
+        end = _relay(master, Terminal(), NoSlave())
+    finally:
+        fcntl.fcntl(master, fcntl.F_SETFL, flags)
+    return _finish(end, 0)
+
+
+def _relay(master: int, terminal: Terminal, slave: Awaited | NoSlave | Session) -> int | None:
     """Relay; return what the user's side ended by, or None if the slave's side ended."""
     with Signals() as signals, terminal:  # in this order: raw only where signals end it in order
         terminal.give_size(master)

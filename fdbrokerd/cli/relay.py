@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fdbrokerd.cli.slave import Awaited, Session
+    from fdbrokerd.cli.slave import Awaited, NoSlave, Session
     from fdbrokerd.cli.terminal import Terminal
 
 _CHUNK_BYTES = select.PIPE_BUF
@@ -45,7 +45,11 @@ class Relay:
     """One relay; borrows everything."""
 
     def __init__(
-        self, master: int, terminal: Terminal, slave: Awaited | Session, signals: Signals
+        self,
+        master: int,
+        terminal: Terminal,
+        slave: Awaited | NoSlave | Session,
+        signals: Signals,
     ) -> None:
         self._master = master
         self._terminal = terminal

@@ -50,6 +50,24 @@ class Awaited:
         return False
 
 
+class NoSlave:
+    """A slave that others have: of a master that they put, there is none to hold here."""
+
+    def fileno(self) -> int:
+        """Return that there is nothing to wait for."""
+        return -1
+
+    def happened(self) -> None:
+        """Do nothing: it never does."""
+
+    def release(self) -> None:
+        """Do nothing: there is none."""
+
+    def ended(self) -> bool:
+        """Tell that there is no process here whose end could be waited for."""
+        return False
+
+
 def _watch_opens(slave: int) -> OwnedFd | None:
     """Return an inotify descriptor for IN_OPEN of the very inode.
 

@@ -16,9 +16,7 @@ Options = argparse.Namespace
 Verbs: TypeAlias = "argparse._SubParsersAction[VerbParser]"  # noqa: SLF001 (it has no other name)
 
 
-def verb(
-    verbs: Verbs, name: str, run: Callable[[Options], int], says: str
-) -> argparse.ArgumentParser:
+def verb(verbs: Verbs, name: str, run: Callable[[Options], int], says: str) -> "VerbParser":
     """Add a verb, which returns its exit status, and return its parser."""
     parser = verbs.add_parser(
         name, help=says, description=f"{says[0].upper()}{says[1:]}.", allow_abbrev=False
@@ -28,9 +26,7 @@ def verb(
     return parser
 
 
-def asking(
-    verbs: Verbs, name: str, run: Callable[[Options], int], says: str
-) -> argparse.ArgumentParser:
+def asking(verbs: Verbs, name: str, run: Callable[[Options], int], says: str) -> "VerbParser":
     """Add a verb that asks the broker."""
     parser = verb(verbs, name, run, says)
     parser.add_argument("--socket", metavar="ADDRESS", help="@NAME, a path or fd:N")

@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DAEMON = [sys.executable, "-m", "fdbrokerd.cli.daemon"]
 GET = [sys.executable, "-m", "fdbrokerd.cli.get"]
+PUT = [sys.executable, "-m", "fdbrokerd.cli.put"]
+CTL = [sys.executable, "-m", "fdbrokerd.cli.ctl"]
 
 PATIENCE = 20.0
 """Seconds; waited for in full only where a test fails."""
@@ -26,8 +28,20 @@ def get(
     address: str, *arguments: str, text: str = "", number: int | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run fdbroker-get to its end, with a text as standard input and perhaps a descriptor."""
+    return run(GET, address, *arguments, text=text, number=number, **variables)
+
+
+def run(
+    program: list[str],
+    address: str,
+    *arguments: str,
+    text: str = "",
+    number: int | None = None,
+    **variables: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end in the same way."""
     return subprocess.run(
-        [*GET, *arguments],
+        [*program, *arguments],
         env=environment(address, **variables),
         input=text,
         pass_fds=() if number is None else (number,),
