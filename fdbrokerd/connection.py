@@ -12,9 +12,9 @@ protocol ends in `_hang_up`, with a record; a peer that leaves ends in `close`, 
 import asyncio
 import socket
 
-from fdbrokerd.channel import has_gone, receive_call
 from fdbrokerd.errors import ProtocolError
 from fdbrokerd.exchange import Answer, Caller, Cancel, Patience
+from fdbrokerd.listening import has_gone, receive_call
 from fdbrokerd.messages import decode
 from fdbrokerd.outgoing import Outgoing
 from fdbrokerd.owner import Owner
@@ -23,6 +23,11 @@ from fdbrokerd.wire import Decoder
 MAX_CALLS_WAITING = 64
 """Calls that a peer may send before it reads an answer; more stay in the socket, where they are the
 peer's own memory."""
+
+
+GONE_SECONDS = 5.0
+"""A peer that waits, and of which nothing more is read, is looked for so often: it has shut down
+its sending half or sent too much, and the loop would not tell of its end."""
 
 
 class Connection:
@@ -36,6 +41,7 @@ class Connection:
         "_deadline",
         "_decoder",
         "_ending",
+        "_lookout",
         "_loop",
         "_outgoing",
         "_owner",
@@ -67,6 +73,7 @@ class Connection:
         self._continues = False
         self._outgoing = Outgoing(connected, loop, patience.reply, self)
         self._deadline: asyncio.TimerHandle | None = None
+        self._lookout: asyncio.TimerHandle | None = None
         self._ending = False
         self._reading = False
         self._read(on=True)
@@ -108,6 +115,7 @@ class Connection:
             self._owner.ready(self)
         if self._has_enough:
             self._read(on=False)
+            self._watch_peer()
         self._watch_message()
 
     @property
@@ -124,8 +132,21 @@ class Connection:
         elif self._busy or self._outgoing.busy or self._decoder.waiting:
             self._read(on=False)
             self._ending = True
+            self._watch_peer()
         else:
             self.close()
+
+    def _watch_peer(self) -> None:
+        """Look for the end of a peer that waits and is not read from."""
+        if self._cancel is not None and self._lookout is None and not self._reading:
+            self._lookout = self._loop.call_later(GONE_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._lookout = None
+        if self._cancel is not None and has_gone(self._socket):
+            self.close()
+        else:
+            self._watch_peer()
 
     def turn(self) -> None:
         """Answer one call, if one waits and its predecessor is answered."""
@@ -150,12 +171,14 @@ class Connection:
             # What waits for something is read from all the same, to see its peer go.
             self._cancel = cancel
             self._read(on=cancel is not None and not self._ending and not self._has_enough)
+            self._watch_peer()
             self._watch_message()
         elif cancel is not None:
             cancel()
 
     def _silence(self, answer: Answer) -> None:
         """Answer nothing, as a call that says `oneway` wants it; then nothing is handed over."""
+        self._cancel = None
         answer.delivered("the call wanted no answer" if answer.descriptors else "")
         self.sent()
 
@@ -185,6 +208,7 @@ class Connection:
         self._busy = self._continues
         if self._busy:
             self._read(on=not self._ending and not self._has_enough)
+            self._watch_peer()
             return
         if self._decoder.waiting:
             self._owner.ready(self)
@@ -241,6 +265,8 @@ class Connection:
         if self.is_closed:
             return
         self._clear_deadline()
+        if self._lookout is not None:
+            self._lookout.cancel()
         self._read(on=False)
         cancel, self._cancel = self._cancel, None
         if cancel is not None:

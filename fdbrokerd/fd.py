@@ -5,16 +5,17 @@ A descriptor in a variable is either an `int`, borrowed for the length of a call
 Only the owner closes. This is the only file of the package that calls `os.close`; a test says so.
 """
 
+from __future__ import annotations
+
 import os
-import warnings
-from collections.abc import Iterable
 from errno import EBADF
 from fcntl import F_DUPFD_CLOEXEC, fcntl
-from types import TracebackType
 
 # Not `from typing import TYPE_CHECKING`: the clients start without typing.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
     from typing import Self
 
 _GONE = -1
@@ -35,7 +36,7 @@ class OwnedFd:
         self._number = number
 
     @classmethod
-    def copy_of(cls, number: int) -> "OwnedFd":
+    def copy_of(cls, number: int) -> OwnedFd:
         """Return a close-on-exec duplicate of a borrowed descriptor (fcntl(2), F_DUPFD_CLOEXEC)."""
         return cls(fcntl(number, F_DUPFD_CLOEXEC, 0))
 
@@ -71,7 +72,7 @@ class OwnedFd:
         """Tell whether it was closed or detached."""
         return self._number == _GONE
 
-    def __enter__(self) -> "Self":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -84,6 +85,8 @@ class OwnedFd:
 
     def __del__(self) -> None:
         if getattr(self, "_number", _GONE) != _GONE:
+            import warnings  # noqa: PLC0415 (the clients start without it)
+
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
             self.close()
 

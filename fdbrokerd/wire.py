@@ -11,8 +11,6 @@ Rules of this file:
 - A chunk is judged when it is fed: after an error the stream is of no more use.
 """
 
-from collections import deque
-
 from fdbrokerd.errors import MessageTooLong, ProtocolError
 from fdbrokerd.fd import OwnedFd, close_all
 
@@ -45,7 +43,7 @@ class Decoder:
 
     def __init__(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self._max_message_bytes = max_message_bytes
-        self._messages: deque[Message] = deque()
+        self._messages: list[Message] = []
         self._queued_bytes = 0
         self._partial = bytearray()
         self._descriptors: list[OwnedFd] = []
@@ -84,7 +82,7 @@ class Decoder:
         """Return the next whole message, which the caller then owns, or None."""
         if not self._messages:
             return None
-        message = self._messages.popleft()
+        message = self._messages.pop(0)
         self._queued_bytes -= len(message.data)
         return message
 

@@ -2,9 +2,9 @@
 """The command after `--`: found before anything is asked for, then become."""
 
 import os
-import signal
 import stat
 
+from fdbrokerd.cli.disposition import restore_for_exec
 from fdbrokerd.errors import EX_CANNOT_RUN, EX_NOT_FOUND, Error
 
 _HEAD_BYTES = 256
@@ -60,18 +60,10 @@ def check_interpreter(program: str) -> None:
 
 def become(path: str, arguments: list[str], environment: dict[str, str]) -> None:
     """Replace this process by a program; returns never. Raises CannotRun or NotFound."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and exec keeps that
-        signal.signal(number, signal.SIG_DFL)
+    restore_for_exec()
     try:
         os.execve(path, arguments, environment)  # noqa: S606 (no shell is the point)
     except FileNotFoundError as error:  # the interpreter of a script
         raise NotFound(f"{path}: {os.strerror(error.errno or 0)}") from error
     except OSError as error:
         raise CannotRun(f"{path}: {os.strerror(error.errno or 0)}") from error
-
-
-def die_by(number: int) -> None:
-    """End as a signal ends a process, so that the caller's shell sees it."""
-    signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-    os.kill(os.getpid(), number)

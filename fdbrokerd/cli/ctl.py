@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from fdbrokerd.cli.check import add_check
-from fdbrokerd.cli.command import die_by
 from fdbrokerd.cli.denial import describe_peer
+from fdbrokerd.cli.disposition import die_by
 from fdbrokerd.cli.doctor import doctor
 from fdbrokerd.cli.explain import add_explain
 from fdbrokerd.cli.graph import add_graph

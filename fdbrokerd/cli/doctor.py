@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
 from fdbrokerd import openat2
-from fdbrokerd.channel import SO_PASSRIGHTS
 from fdbrokerd.cli.report import table
 from fdbrokerd.client.client import Client
 from fdbrokerd.client.escape import escape
 from fdbrokerd.determinable import undeterminable
 from fdbrokerd.errors import EX_UNAVAILABLE, Error
+from fdbrokerd.listening import SO_PASSRIGHTS
 from fdbrokerd.model.facts import KEYS
 
 

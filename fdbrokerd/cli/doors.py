@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from fdbrokerd import channel
 from fdbrokerd.errors import EX_OSERR, Error
+from fdbrokerd.listening import address_of, listen
 from fdbrokerd.model.settings import Listener, Settings
 from fdbrokerd.systemd import Passed, is_listener
 
@@ -53,7 +53,7 @@ def doors(settings: Settings, passed: Iterable[Passed]) -> Iterator[Doors]:
     """
     with ExitStack() as stack:
         listening, connected = _adopt(passed, stack)
-        named = {channel.address_of(one): one for one in listening}
+        named = {address_of(one): one for one in listening}
         wanted = settings.listen
         if connected or (listening and settings.listen == Settings.default().listen):
             wanted = ()
@@ -62,7 +62,7 @@ def doors(settings: Settings, passed: Iterable[Passed]) -> Iterator[Doors]:
                 listening.append(_bind(listener, stack))
         scopes = {one.address: one.resources for one in settings.listen}
         yield Doors(
-            tuple(Door(one, _scope(scopes.get(channel.address_of(one)))) for one in listening),
+            tuple(Door(one, _scope(scopes.get(address_of(one)))) for one in listening),
             tuple(connected),
         )
 
@@ -102,7 +102,7 @@ def _bind(listener: Listener, stack: ExitStack) -> socket.socket:
     try:
         if path is not None:
             _make_directory(os.path.dirname(path))
-        bound = channel.listen(listener.address, listener.mode)
+        bound = listen(listener.address, listener.mode)
     except OSError as error:
         raise CannotListen(f"cannot listen at {listener.address}: {error.strerror}") from error
     if path is not None:

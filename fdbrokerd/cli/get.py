@@ -7,7 +7,6 @@ program is started often, and a Python import costs more than the broker's whole
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -16,6 +15,7 @@ from fdbrokerd.cli import command
 from fdbrokerd.cli.get_options import GetOptions
 from fdbrokerd.cli.placement import Placement, without_descriptors
 from fdbrokerd.cli.program import add_description, run
+from fdbrokerd.client import jsontext
 from fdbrokerd.client.client import Client
 from fdbrokerd.errors import Denied, Error
 
@@ -41,7 +41,7 @@ def _run(options: GetOptions) -> int:
     grants = _get(options)
     if options.json:
         for grant in grants:
-            print(json.dumps(grant.reply))
+            print(jsontext.encode(grant.reply))
             grant.close()
         sys.stdout.flush()
         return 0

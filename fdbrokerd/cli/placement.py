@@ -12,6 +12,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
 from errno import EBADF, EINVAL
@@ -219,16 +220,16 @@ def _told(grant: Grant, place: Place, chosen: list[str]) -> str:
 
 def _listens(owned: OwnedFd) -> bool:
     """Tell whether it is a listening socket (socket(7), SO_ACCEPTCONN)."""
-    import socket  # noqa: PLC0415, loaded already by the client; named here to stay out of the header
-
     try:
         with OwnedFd.copy_of(owned.fileno()) as copy:
-            one = socket.socket(fileno=copy.fileno())
+            one = _socket.socket(fileno=copy.fileno())
             copy.detach()
     except OSError:
         return False
-    with one:
-        return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    try:
+        return bool(one.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+    finally:
+        one.close()
 
 
 def _pidfd_id() -> str | None:

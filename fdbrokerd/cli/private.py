@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
-from fdbrokerd import channel, openat2
+from fdbrokerd import listening, openat2
 from fdbrokerd.asked import InForce
 from fdbrokerd.audit import AuditLog
 from fdbrokerd.cli.command import CannotRun, find
@@ -41,11 +41,11 @@ def run(command: Sequence[str]) -> int:
     address = f"@fdbrokerd-run-{secrets.token_hex(8)}"
     environment = _environment(address)
     log = AuditLog(journal=False, file=None, required=False)
-    listening = channel.listen(address, _MODE)
-    with listening, closing(log), closing(Zygote(serve)) as zygote, closing(new_loop()) as loop:
+    door = listening.listen(address, _MODE)
+    with door, closing(log), closing(Zygote(serve)) as zygote, closing(new_loop()) as loop:
         server = Server(loop, loaded, lambda: loaded, log, zygote, Notifier({}), Keeping())
         with closing(server):
-            server.listen(listening, None)
+            server.listen(door, None)
             return _status(loop.run_until_complete(_beside(server, loop, command, environment)))
 
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
+from fdbrokerd.cli.disposition import be_ordinary
 from fdbrokerd.client.escape import escape
 from fdbrokerd.errors import EX_CONFIG, EX_OSERR, EX_USAGE, Denied, Error, UsageError
 from fdbrokerd.fd import OwnedFd
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 def run(name: str, parse: Callable[[list[str]], Parsed], act: Callable[[Parsed], int]) -> int:
     """Run a program; return its exit status."""
     _fill_standard_streams()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    be_ordinary()
     try:
         options = parse(sys.argv[1:])
     except UsageError as error:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from fdbrokerd.cli.command import die_by
+from fdbrokerd.cli.disposition import die_by
 from fdbrokerd.cli.relay import Ended, Relay
 from fdbrokerd.cli.signals import Signals
 from fdbrokerd.cli.slave import Awaited, NoSlave, Session

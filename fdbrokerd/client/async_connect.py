@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Connecting without keeping the event loop: it blocks, so it is done in a thread."""
 
+import _socket
 import asyncio
-import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from fdbrokerd.client import endpoint
@@ -10,7 +10,7 @@ from fdbrokerd.client import endpoint
 
 async def connect(
     address: str | None, timeout_seconds: float | None, server_uid: int | None
-) -> socket.socket:
+) -> _socket.socket:
     """Return a connection to a broker that may be believed.
 
     In a thread, because a non-blocking connect(2) fails on a full backlog (unix(7)). A thread of
@@ -28,7 +28,7 @@ async def connect(
         raise
 
 
-def _drop(connecting: Future[socket.socket]) -> None:
+def _drop(connecting: Future[_socket.socket]) -> None:
     """Close a connection that nobody waits for any more."""
     if not connecting.cancelled() and connecting.exception() is None:
         connecting.result().close()

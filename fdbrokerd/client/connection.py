@@ -13,7 +13,7 @@ from fdbrokerd.errors import CallError, NoAnswer, Unreachable, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    import _socket
     from collections.abc import Mapping
     from types import TracebackType
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Connection:
     """One connection to a broker; owns the socket."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: _socket.socket) -> None:
         self._socket = connected
         self._conversation = Conversation()
         self._unsent = b""

@@ -9,9 +9,9 @@ Rules of this file:
 - Strings of an error reply are escaped here, since exceptions end up on terminals.
 """
 
-import json
-from collections.abc import Mapping
+from __future__ import annotations
 
+from fdbrokerd.client import jsontext
 from fdbrokerd.client.escape import escape
 from fdbrokerd.client.fields import Fields
 from fdbrokerd.errors import (
@@ -24,6 +24,10 @@ from fdbrokerd.errors import (
 )
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.wire import END, Decoder, Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_REPLY_BYTES = 4 * 1024 * 1024
 """A list of all that the service holds at the most (4096 descriptors), a kilobyte each."""
@@ -121,7 +125,7 @@ class Conversation:
         if more:
             call["more"] = True
         try:
-            text = json.dumps(call, ensure_ascii=False).encode()
+            text = jsontext.encode(call).encode()
         except UnicodeEncodeError as error:
             raise UsageError(f"not Unicode: {escape(error.object)}") from error
         self._asked, self._more = True, more
@@ -192,7 +196,7 @@ def _reply(message: Message) -> Reply:
 
 def _parse(data: bytes) -> Fields:
     try:
-        value = Fields(json.loads(data.decode()), "the reply")
+        value = Fields(jsontext.decode(data.decode()), "the reply")
     except (ValueError, RecursionError) as error:
         raise ProtocolError("the reply is not JSON") from error
     if not value.values.keys() <= _REPLY_KEYS:

@@ -5,8 +5,10 @@ Anyone may bind an abstract name that is free, so the server's uid is checked be
 sent. The kernel says the uid of who called listen(2): root for a socket unit of systemd.
 """
 
+from __future__ import annotations
+
+import _socket
 import os
-import socket
 import struct
 from errno import EAGAIN, ECONNREFUSED, ENOENT
 
@@ -29,7 +31,7 @@ _CREDENTIALS = struct.Struct("iII")
 
 def connect(
     address: str | None, timeout_seconds: float | None, server_uid: int | None
-) -> socket.socket:
+) -> _socket.socket:
     """Return a connection to a broker that may be believed; blocks.
 
     Without an address: FDBROKER_SOCKET, or the first default where somebody listens. Raises
@@ -61,7 +63,7 @@ def inherited(address: str | None) -> bool:
     return (address or os.environ.get(ADDRESS_VARIABLE) or "").startswith("fd:")
 
 
-def _connect(address: str, timeout_seconds: float | None) -> socket.socket:
+def _connect(address: str, timeout_seconds: float | None) -> _socket.socket:
     # An inherited connection was made by whoever made it; only a new one is ours to answer for.
     if not address.startswith("fd:") and os.getuid() != os.geteuid():
         raise Unreachable(
@@ -87,8 +89,8 @@ def _told_uid() -> int | None:
     return int(text) if text else None
 
 
-def _check(connection: socket.socket, address: str, trusted: set[int | None]) -> None:
-    body = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+def _check(connection: _socket.socket, address: str, trusted: set[int | None]) -> None:
+    body = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
     uid = _CREDENTIALS.unpack(body)[1]
     if uid not in trusted:
         raise WrongServer(

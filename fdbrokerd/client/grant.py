@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What a Get hands over: descriptors by name, and what the broker says of them."""
 
-import builtins
-from collections.abc import Callable, Mapping
+from __future__ import annotations
 
-from fdbrokerd.client.conversation import Reply
+import builtins
+
 from fdbrokerd.fd import OwnedFd, close_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import IO, Any, Self
+
+    from fdbrokerd.client.conversation import Reply
 
 
 class Grant:
@@ -81,7 +84,7 @@ class Grant:
 
     def open(
         self, mode: str = "r", name: str | None = None, *, encoding: str | None = None
-    ) -> "IO[Any]":
+    ) -> IO[Any]:
         """Return a file object that takes the descriptor over; nothing is truncated.
 
         The file object closes it, also where making the object fails.
@@ -91,12 +94,12 @@ class Grant:
             self.resource, mode, encoding=encoding, opener=lambda _path, _flags: self.detach(name)
         )
 
-    def socket(self, name: str | None = None) -> "socket.socket":
+    def socket(self, name: str | None = None) -> socket.socket:
         """Return a socket object that takes the descriptor over.
 
         OSError where it is no socket; then it stays here.
         """
-        from socket import socket  # noqa: PLC0415 (loaded already by what received it)
+        from socket import socket  # noqa: PLC0415 (most who get something need none)
 
         descriptor = self.descriptor(name)
         made = socket(fileno=descriptor.fileno())
@@ -120,14 +123,14 @@ class Grant:
         """Tell whether there is a lease that ends with this grant."""
         return bool(self.id) and not self._taken
 
-    def __enter__(self) -> "Self":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: "TracebackType | None",
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 
-from fdbrokerd.channel import address_of, harden
 from fdbrokerd.fd import OwnedFd
+from fdbrokerd.listening import address_of, harden
 
 ACCEPTS_A_TURN = 64
 """Then the connections that there are have theirs."""

@@ -13,12 +13,12 @@ from time import CLOCK_BOOTTIME, clock_gettime
 from fdbrokerd.audit import AuditLog
 from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
-from fdbrokerd.channel import harden
 from fdbrokerd.connection import Connection
 from fdbrokerd.errors import ConfigurationError, Error, ReloadFailed
 from fdbrokerd.exchange import Caller, Cancel, Patience, Reply
 from fdbrokerd.judge import Own
 from fdbrokerd.leases import Leases
+from fdbrokerd.listening import harden
 from fdbrokerd.messages import Call
 from fdbrokerd.model.holding import Holding
 from fdbrokerd.model.peer import Peer

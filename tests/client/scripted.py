@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from fdbrokerd.channel import SO_PASSRIGHTS, parse_address
+from fdbrokerd.channel import parse_address
+from fdbrokerd.listening import SO_PASSRIGHTS
 
 _NULL = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 """What is sent. Open before any test, so that a test which runs out of numbers can send it."""

@@ -24,6 +24,7 @@ from fdbrokerd import (
     Unreachable,
     UsageError,
 )
+from fdbrokerd.client.conversation import MAX_REPLY_BYTES
 from tests.client.scripted import Scripted, error, granted, reply, says, scripted, send, take_call
 
 Get = Callable[..., list[Grant | BaseException]]

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from fdbrokerd import channel
-from fdbrokerd.channel import UnwantedDescriptors
+from fdbrokerd import channel, listening
 from fdbrokerd.fd import OwnedFd, close_all
+from fdbrokerd.listening import UnwantedDescriptors
 from tests.needs import cannot, need_root
 
 from .made import USER
@@ -80,15 +80,15 @@ def test_a_call_never_installs_a_descriptor(count: int) -> None:
         attach(ours, b"{}\0", count)
         before = open_numbers()
         with pytest.raises(UnwantedDescriptors):
-            channel.receive_call(theirs)
+            listening.receive_call(theirs)
         assert open_numbers() == before
 
 
 def test_a_hardened_socket_refuses_descriptors_and_still_gives_them() -> None:
     with pair() as (ours, theirs):
-        channel.harden(theirs)
+        listening.harden(theirs)
         try:
-            theirs.getsockopt(socket.SOL_SOCKET, channel.SO_PASSRIGHTS)
+            theirs.getsockopt(socket.SOL_SOCKET, listening.SO_PASSRIGHTS)
         except OSError:
             cannot("needs SO_PASSRIGHTS (Linux 6.16)")
         with pytest.raises(PermissionError):
@@ -104,13 +104,13 @@ def test_a_hardened_socket_refuses_descriptors_and_still_gives_them() -> None:
 def test_a_call_says_who_wrote_it() -> None:
     need_root("to write as another user")
     with pair() as (ours, theirs):
-        channel.harden(theirs)
+        listening.harden(theirs)
         in_child(lambda: ours.send(b"them"), uid=USER)
         ours.send(b"us")
-        assert channel.receive_call(theirs) == (b"them", USER)
-        assert channel.receive_call(theirs) == (b"us", os.getuid())
+        assert listening.receive_call(theirs) == (b"them", USER)
+        assert listening.receive_call(theirs) == (b"us", os.getuid())
         ours.close()
-        assert channel.receive_call(theirs)[0] == b""
+        assert listening.receive_call(theirs)[0] == b""
 
 
 def test_neither_end_waits() -> None:

@@ -5,12 +5,13 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from fdbrokerd import channel
+from fdbrokerd import channel, listening
 from fdbrokerd.errors import Unreachable, UsageError
 
 NULL = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
@@ -43,19 +44,19 @@ def test_what_is_no_address(text: str) -> None:
 @pytest.mark.parametrize("address", ["@fdbroker-é-{pid}", "{place}/socket"])
 def test_a_listener_tells_its_address(place: Path, address: str) -> None:
     address = address.format(place=place, pid=os.getpid())
-    with channel.listen(address, 0o600) as listener:
-        assert channel.address_of(listener) == address
+    with listening.listen(address, 0o600) as listener:
+        assert listening.address_of(listener) == address
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED) == 1
-        with channel.connect(address, 1.0) as client:
+        with closing(channel.connect(address, 1.0)) as client:
             assert client.getblocking()
-            assert channel.address_of(client) == ""
+            assert listening.address_of(client) == ""
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666, 0o777])
 def test_a_path_has_its_mode_at_once_and_the_umask_stays(place: Path, mode: int) -> None:
     before = os.umask(0o027)
     try:
-        with channel.listen(f"{place}/socket", mode):
+        with listening.listen(f"{place}/socket", mode):
             assert stat.S_IMODE(os.stat(place / "socket").st_mode) == mode
         assert os.umask(0o027) == 0o027
     finally:
@@ -64,10 +65,10 @@ def test_a_path_has_its_mode_at_once_and_the_umask_stays(place: Path, mode: int)
 
 def test_a_stale_path_is_replaced_and_a_live_one_is_not(place: Path) -> None:
     address = f"{place}/socket"
-    channel.listen(address, 0o600).close()
-    with channel.listen(address, 0o600):
+    listening.listen(address, 0o600).close()
+    with listening.listen(address, 0o600):
         with pytest.raises(OSError, match="in use"):
-            channel.listen(address, 0o600)
+            listening.listen(address, 0o600)
         channel.connect(address, 1.0).close()
 
 
@@ -86,7 +87,7 @@ def test_what_is_no_socket_is_never_removed(place: Path, make: Callable[[Path], 
     make(path)
     before = os.lstat(path).st_ino
     with pytest.raises(OSError, match="in use"):
-        channel.listen(str(path), 0o600)
+        listening.listen(str(path), 0o600)
     assert os.lstat(path).st_ino == before
 
 
@@ -117,7 +118,7 @@ def test_what_is_no_number(address: str) -> None:
 def test_an_inherited_socket_stays_its_owners() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        with channel.connect(f"fd:{theirs.fileno()}", None) as connection:
+        with closing(channel.connect(f"fd:{theirs.fileno()}", None)) as connection:
             assert connection.fileno() != theirs.fileno()
             connection.send(b"x")
         assert ours.recv(1) == b"x"
@@ -128,7 +129,7 @@ def test_a_full_backlog_is_waited_for_as_long_as_was_said(place: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(place / "socket"))
         listener.listen(0)
-        with channel.connect(f"{place}/socket", 1.0):
+        with closing(channel.connect(f"{place}/socket", 1.0)):
             begun = monotonic()
             with pytest.raises(Unreachable):
                 channel.connect(f"{place}/socket", 0.05)

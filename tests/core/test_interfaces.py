@@ -22,6 +22,15 @@ NOT_RAISED = {f"{SERVICE}.MethodNotImplemented"}
 """Of the interface that every service has, what this one never says."""
 
 
+_TYPES: dict[object, str] = {
+    str: "string",
+    int: "int",
+    bool: "bool",
+    list[str]: "[]string",
+    dict[str, str]: "[string]string",
+}
+
+
 def varlink(hint: object) -> str:
     """Return the Varlink type of a Python annotation."""
     if get_origin(hint) is UnionType and NoneType in get_args(hint):
@@ -29,7 +38,7 @@ def varlink(hint: object) -> str:
         return "?" + varlink(inner)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return hint.__name__
-    return {str: "string", int: "int", bool: "bool", dict[str, str]: "[string]string", list[str]: "[]string"}[hint]  # type: ignore[index]
+    return _TYPES[hint]
 
 
 def test_each_file_is_the_interface_that_it_is_named_for() -> None:
