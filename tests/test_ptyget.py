@@ -47,12 +47,12 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def build(directory: Path, command: list[str], *extra: str) -> Path:
+def build(directory: Path, command: list[str], *extra: str, source: Path = SOURCE) -> Path:
     if shutil.which(command[0]) is None:
         unavailable(f"no {command[0]} here")
-    binary = directory / "ptyget"
+    binary = directory / source.stem
     compiled = subprocess.run(
-        [*command, *WARNINGS, "-O2", *extra, "-o", str(binary), str(SOURCE)],
+        [*command, *WARNINGS, "-O2", *extra, "-o", str(binary), str(source)],
         capture_output=True,
         check=False,
         text=True,
@@ -299,8 +299,8 @@ def test_holds_only_the_pair(quick: Path, pair: tuple[int, int]) -> None:
         fake_broker(replying(granted(descriptors), reader, pair[1], pair[0])) as broker,
         Program(quick, broker.address) as program,
     ):
-        os.close(reader)
         master, slave, _ = program.pair()
+        os.close(reader)
         process = program.pid
         held = {int(number) for number in os.listdir(f"/proc/{process}/fd")}
         assert held == {0, 1, 2, master, slave}
