@@ -17,9 +17,11 @@ from fdbrokerd.calls import (
 from fdbrokerd.errors import Denied, InvalidParameter
 from fdbrokerd.exchange import Caller
 from fdbrokerd.interfaces import NAMES, descriptions
+from fdbrokerd.kinds import kind_of
 from fdbrokerd.leases import Leases
 from fdbrokerd.listing import listed
 from fdbrokerd.model.facts import KEYS, shown
+from fdbrokerd.model.resource import Resource
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.naming import is_whole, needs_item
 from fdbrokerd.policy import decide, may, may_some
@@ -94,7 +96,7 @@ def _who(caller: Caller) -> dict[str, object]:
 
 
 def _resources(caller: Caller, view: View) -> list[dict[str, object]]:
-    """Return the resources that the peer may get by themselves."""
+    """Return the resources that the peer may get by themselves, and stores that it may use."""
     ruleset = view.in_force.ruleset
     return [
         {
@@ -105,9 +107,16 @@ def _resources(caller: Caller, view: View) -> list[dict[str, object]]:
         }
         for name, resource in sorted(ruleset.resources.items())
         if caller.sees(name)
-        and not needs_item(resource, "get")
-        and may(ruleset, caller.peer, "get", name)
+        and _is_for(ruleset, caller, resource)
     ]
+
+
+def _is_for(ruleset: Ruleset, caller: Caller, resource: Resource) -> bool:
+    """Tell whether a peer may do something with a resource, or with some item that it may hold."""
+    if not needs_item(resource, "get"):
+        return may(ruleset, caller.peer, "get", resource.name)
+    verbs = kind_of(resource.kind).verbs
+    return any(may_some(ruleset, caller.peer, verb, resource.name) for verb in verbs)
 
 
 def _explain(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from fdbrokerd.cli.place import Place
     from fdbrokerd.client.grant import Grant
 
+UNNAMED = "fd"
+"""What fdbroker-put calls a descriptor that is given no name."""
+
 FIRST = 3
 """As sd_listen_fds(3): what is below are the standard streams."""
 
@@ -184,8 +187,13 @@ def _check_limit(number: int, owned: OwnedFd) -> None:
 
 
 def _label(grant: Grant, name: str) -> str:
-    """Return what a descriptor is called in the environment: its resource if it is the only one."""
-    return grant.resource.replace(":", "_") if len(grant.names) == 1 else name
+    """Return what a descriptor is called in the environment.
+
+    Its own name, where there are several, or where somebody who put it gave it one; else that of
+    its resource: several resources may each have a "file".
+    """
+    named = len(grant.names) > 1 or (grant.kind == "store" and name != UNNAMED)
+    return name if named else grant.resource.replace(":", "_")
 
 
 def _known(grant: Grant, name: str | None) -> str | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 
 from fdbrokerd.fd import OwnedFd, close_all
 
@@ -103,6 +104,8 @@ class Grant:
 
         descriptor = self.descriptor(name)
         made = socket(fileno=descriptor.fileno())
+        if not os.get_blocking(descriptor.fileno()):  # which all who have it share
+            made.setblocking(False)
         descriptor.detach()
         self._taken = True
         return made

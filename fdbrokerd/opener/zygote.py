@@ -116,6 +116,8 @@ def _live(keep: socket.socket, name: bytes, parent: int, work: Callable[[], obje
         _become(keep, name, parent)
         work()
         status = 0
+    except ConnectionError:
+        pass  # the daemon was killed: nobody is left to tell, and nothing was wrong here
     except BaseException:  # noqa: BLE001 (see above)
         traceback.print_exc()
     finally:
