@@ -85,9 +85,13 @@ class OwnedFd:
 
     def __del__(self) -> None:
         if getattr(self, "_number", _GONE) != _GONE:
-            import warnings  # noqa: PLC0415 (the clients start without it)
-
-            warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
+            try:
+                import warnings  # noqa: PLC0415 (the clients start without it)
+            except ImportError:  # the interpreter ends, and nothing can be imported any more
+                self.close()
+                return
+            text = f"{self!r} was never closed"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
             self.close()
 
     def __repr__(self) -> str:
