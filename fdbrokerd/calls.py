@@ -3,6 +3,9 @@
 
 import msgspec
 
+FOR_EVER_USEC = 10 * 365 * 24 * 3600 * 1_000_000
+"""A time that is longer needs no timer: neither the machine nor the peer will see its end."""
+
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A set of parameters: no key but these."""

@@ -15,9 +15,9 @@ from fdbrokerd.asked import InForce, allowed
 from fdbrokerd.asking import Asking
 from fdbrokerd.audit import Record
 from fdbrokerd.audit.record import GRANTED
-from fdbrokerd.calls import Put
+from fdbrokerd.calls import FOR_EVER_USEC, Put
 from fdbrokerd.children import Children
-from fdbrokerd.errors import CallError, Denied, InvalidArgument, LimitReached
+from fdbrokerd.errors import CallError, Denied, InvalidArgument, LimitReached, OpenFailed
 from fdbrokerd.exchange import Answer, Caller
 from fdbrokerd.items import SECOND_NS, Items, holding_of
 from fdbrokerd.judge import Own
@@ -26,14 +26,15 @@ from fdbrokerd.model.holding import Ttl
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import NO_ARGUMENTS, Request, Resource, resource_of
 from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.naming import objection
 from fdbrokerd.opened import Opened
 from fdbrokerd.opener.intake import Intake, Received
 from fdbrokerd.policy import decide
-from fdbrokerd.recorder import Recorder
+from fdbrokerd.recorder import Recorder, without_descriptors
 from fdbrokerd.store.alarm import now_ns
 from fdbrokerd.store.arrivals import Given
 from fdbrokerd.store.item import Item, Part
-from fdbrokerd.store.store import Store
+from fdbrokerd.store.store import Over, Store
 from fdbrokerd.transactions import Putting, Taking, Transactions, deposit, new_name
 from fdbrokerd.wire import MAX_DESCRIPTORS
 
@@ -60,8 +61,18 @@ class Deposits:
         self._children = children
         self._recorder = recorder
 
-    def begin(self, asking: Asking, put: Put, resource: Resource, in_force: InForce) -> None:
-        """Answer a Put with a transaction and the socket for its descriptors. Raises CallError."""
+    def begin(
+        self,
+        asking: Asking,
+        put: Put,
+        resource: Resource,
+        in_force: InForce,
+        user: str | None = None,
+    ) -> None:
+        """Answer a Put with a transaction and the socket for its descriptors. Raises CallError.
+
+        `user` is the peer's name, if it matters.
+        """
         caller, record = asking.caller, asking.record
         allowed(in_force.ruleset, caller.peer, Request("put", put.item, NO_ARGUMENTS), record)
         self._transactions.check(caller)
@@ -70,8 +81,11 @@ class Deposits:
         transaction = new_name()
         item = _item(put, caller.peer, holding_of(resource).ttl, transaction)
         names, replace = tuple(put.names), bool(put.replace)
-        ours, theirs = deposit()
-        putting = Putting(caller, resource, item, names, replace, ours)
+        try:
+            ours, theirs = deposit()
+        except OSError as error:  # our own limit on descriptors
+            raise OpenFailed.of(put.item, error.errno or 0) from error
+        putting = Putting(caller, resource, item, names, replace, ours, user)
         opened = Opened({"deposit": theirs})
         try:
             self._check(putting, in_force.ruleset, record)
@@ -83,26 +97,22 @@ class Deposits:
         record.outcome = GRANTED
 
         def delivered(failure: str) -> None:
+            # Of a connection that had ended before, nobody else would undo it.
+            if failure and self._transactions.end(transaction):
+                self._children.drain(ours)
             self._recorder.write(record, failure)
 
         data = encode_reply({"transaction": transaction, "fileDescriptor": 0})
-        asking.finish(Answer(data, delivered, opened))
+        asking.finish(Answer(data, delivered, opened, partial(without_descriptors, put.item)))
 
     def _check(self, putting: Putting, ruleset: Ruleset, record: Record) -> None:
-        """Raise what stands in the way now; the Commit looks again.
-
-        Who replaces what somebody else has put removes that, and must be allowed to.
-        """
+        """Raise what stands in the way now; the Commit looks again."""
         parts = tuple(Part(name, 0, "", "") for name in putting.names)
         item = structs.replace(putting.item, parts=parts)
         self._store.check(item, holding_of(putting.resource), replace=putting.replace)
         there = self._store.find(item.name)
-        if there is None or there.owner == item.owner:
-            return
-        removal = Request("remove", item.name, NO_ARGUMENTS)
-        if not decide(ruleset, putting.caller.peer, removal).allowed:
-            record.verdict = "deny"
-            raise Denied(resource=item.name, request=record.request)
+        if there is not None:
+            _check_owner(putting, ruleset, record, there)
 
     def commit(self, asking: Asking, name: str, in_force: InForce) -> None:
         """End a Put or a Take; or say again that it has ended. Raises CallError."""
@@ -130,8 +140,13 @@ class Deposits:
         record.resource = putting.item.name
         request = Request("put", putting.item.name, NO_ARGUMENTS)
         allowed(in_force.ruleset, asking.caller.peer, request, record)
-        putting.resource = in_force.ruleset.resources[resource_of(putting.item.name)]
-        holding = holding_of(putting.resource)
+        resource = in_force.ruleset.resources[resource_of(putting.item.name)]
+        peer = asking.caller.peer
+        # Another kind by now, or with other names.
+        if resource.holding is None or objection(resource, request, peer, putting.user):
+            record.verdict = "deny"
+            raise Denied(resource=putting.item.name, request=record.request)
+        putting.resource, holding = resource, resource.holding
         self._check(putting, in_force.ruleset, record)
         job = Intake(
             names=putting.names,
@@ -151,11 +166,14 @@ class Deposits:
             else:
                 self._done(asking, outcome.name)
 
-        received = partial(self._received, putting, ended)
+        over = partial(_check_owner, putting, in_force.ruleset, record)
+        received = partial(self._received, putting, over, ended)
         self._children.intake(job, putting.deposit, received)
         putting.committing = True
 
-    def _received(self, putting: Putting, ended: Ended, outcome: Received | CallError) -> None:
+    def _received(
+        self, putting: Putting, over: Over, ended: Ended, outcome: Received | CallError
+    ) -> None:
         """Hold what was received."""
         if isinstance(outcome, CallError):
             ended(outcome)
@@ -165,7 +183,7 @@ class Deposits:
             for name, descriptor, judged in outcome.parts
         ]
         holding = holding_of(putting.resource)
-        self._store.put(putting.item, given, holding, ended, replace=putting.replace)
+        self._store.put(putting.item, given, holding, ended, replace=putting.replace, over=over)
 
     def remove(self, asking: Asking, request: Request, in_force: InForce) -> None:
         """End an item's being held. Raises CallError."""
@@ -178,14 +196,19 @@ class Deposits:
         """Undo what a connection that has ended did not commit."""
         for transaction in self._transactions.abandoned(caller):
             if isinstance(transaction, Taking):
-                self._store.give_back(transaction.name)
+                self._store.give_back(transaction.name, transaction.ticket)
             else:
                 self._children.drain(transaction.deposit)
 
-    def close(self) -> None:
-        """Undo all that is not committed."""
-        for caller in self._transactions.everyone():
-            self.abandon(caller)
+
+def _check_owner(putting: Putting, ruleset: Ruleset, record: Record, there: Item) -> None:
+    """Raise Denied for who may not remove what somebody else has put, so not replace it either."""
+    if there.owner == putting.item.owner:
+        return
+    removal = Request("remove", there.name, NO_ARGUMENTS)
+    if not decide(ruleset, putting.caller.peer, removal).allowed:
+        record.verdict = "deny"
+        raise Denied(resource=there.name, request=record.request)
 
 
 def _item(put: Put, peer: Peer, ttl: Ttl, transaction: str) -> Item:
@@ -199,5 +222,5 @@ def _item(put: Put, peer: Peer, ttl: Ttl, transaction: str) -> Item:
         if ttl.max_seconds is not None and put.ttl_usec > ttl.max_seconds * 1_000_000:
             reason = f"is more than {ttl.max_seconds} s, the most that anything is held here"
             raise InvalidArgument(argument="ttlUSec", reason=reason)
-        expires = now + put.ttl_usec * 1000
+        expires = None if put.ttl_usec > FOR_EVER_USEC else now + put.ttl_usec * 1000
     return Item(put.item, peer.uid, now, expires, put.metadata or {}, (), transaction)

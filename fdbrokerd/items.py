@@ -57,12 +57,15 @@ class Items:
         """
         name = request.resource
         item = self._store.find(name)
-        if item is None:
-            if holding_of(resource).makes:
-                return None
+        holding = holding_of(resource)
+        if item is None and not holding.makes:
             raise NotThere(NoSuchItem(item=name))
         if self._store.is_reserved(name):
             raise NotThere(Busy(resource=name))
+        if item is None:
+            return None
+        if wanted is None and holding.once:
+            wanted = frozenset(kind_of(resource.kind).descriptors)  # all, not what is left of it
         if wanted is not None and not wanted <= {part.name for part in item.parts}:
             raise NotThere(Busy(resource=name))  # it was handed over; others wait for the next one
         return item
@@ -99,46 +102,44 @@ class Items:
         finally:
             opened.close()
 
-    def reserve(self, caller: Caller, resource: Resource, request: Request) -> str:
-        """Keep an item for one answer where nobody else may have it; return what a Take begins."""
-        if request.verb == "take":
-            transaction = new_name()
-            self._transactions.begin(transaction, Taking(caller, request.resource))
-            self._store.reserve(request.resource)
-            return transaction
-        if holding_of(resource).once:
-            self._store.reserve(request.resource)
-        return ""
+    def reserve(self, caller: Caller, resource: Resource, request: Request) -> tuple[str, int]:
+        """Keep an item for one answer where nobody else may have it.
 
-    def delivered(
-        self, resource: Resource, name: str, opened: Opened, transaction: str, failure: str
-    ) -> None:
+        Returns the transaction that a Take begins, else "", and the reservation, else 0.
+        """
+        name = request.resource
+        if request.verb == "take":
+            transaction, ticket = new_name(), self._store.reserve(name)
+            self._transactions.begin(transaction, Taking(caller, name, ticket))
+            return transaction, ticket
+        return "", self._store.reserve(name) if holding_of(resource).once else 0
+
+    def delivered(self, name: str, opened: Opened, reserved: tuple[str, int], failure: str) -> None:
         """Go on from `reserve`: a Take stays reserved, what is had once is held no more.
 
-        What did not arrive is given back.
+        What did not arrive is given back. Who may remove it can have ended the reservation.
         """
-        if not transaction and not holding_of(resource).once:
-            return
+        transaction, ticket = reserved
         if failure:
             self._transactions.end(transaction)
-            self._store.give_back(name)
-        elif not transaction:
+            self._store.give_back(name, ticket)
+        elif not transaction and self._store.is_reserved_by(name, ticket):
             try:
                 self._store.strip(name, opened.names)
             except OpenFailed:  # then somebody else gets it as well
-                self._store.give_back(name)
+                self._store.give_back(name, ticket)
 
     def commit_take(self, transaction: str, taking: Taking) -> None:
-        """Remove what was taken. Raises OpenFailed; then it is still reserved."""
-        self._store.remove(taking.name, transaction=transaction, uid=taking.caller.peer.uid)
+        """Remove what was taken, if nobody has. Raises OpenFailed; then it is still reserved."""
+        if self._store.is_reserved_by(taking.name, taking.ticket):
+            uid = taking.caller.peer.uid
+            self._store.remove(taking.name, transaction=transaction, uid=uid)
         self._transactions.end(transaction)
 
     def remove(self, name: str) -> None:
-        """Remove an item. Raises NoSuchItem, Busy where it is reserved, OpenFailed."""
-        if self._store.find(name) is None:
+        """Remove an item, also one that is reserved. Raises NoSuchItem, OpenFailed."""
+        if name not in self._store.table.state.items:
             raise NoSuchItem(item=name)
-        if self._store.is_reserved(name):
-            raise Busy(resource=name)
         self._store.remove(name)
 
     def finished(self, transaction: str, uid: int) -> str:

@@ -19,8 +19,8 @@ from fdbrokerd.fd import OwnedFd
 
 FIRST_DESCRIPTOR = 3
 
-MAX_PASSED = 4096
-"""More than systemd's own limit on stored descriptors makes sense of."""
+MAX_PASSED = 16_384
+"""Twice as many as are ever stored (`fdstore.MAX_STORED`), which leaves the listeners room."""
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 

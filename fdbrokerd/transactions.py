@@ -26,15 +26,19 @@ MAX_TRANSACTIONS_PER_CONNECTION = 64
 
 @dataclass(eq=False, slots=True)
 class Taking:
-    """A Take that waits for its Commit."""
+    """A Take that waits for its Commit. `ticket` is that of its reservation."""
 
     caller: Caller
     name: str
+    ticket: int
 
 
 @dataclass(eq=False, slots=True)
 class Putting:
-    """A Put that waits for its Commit. `item` has no parts yet; the deposit is owned here."""
+    """A Put that waits for its Commit. `item` has no parts yet; the deposit is owned here.
+
+    `user` is the peer's name, where the resource's names asked for it when it began.
+    """
 
     caller: Caller
     resource: Resource
@@ -42,6 +46,7 @@ class Putting:
     names: tuple[str, ...]
     replace: bool
     deposit: OwnedFd
+    user: str | None = None
     committing: bool = False
 
 
@@ -88,11 +93,11 @@ class Transactions:
             raise InvalidParameter(parameter="transaction")
         return transaction
 
-    def end(self, name: str) -> None:
-        """Forget one."""
+    def end(self, name: str) -> bool:
+        """Forget one; tell whether it was there."""
         transaction = self._open.pop(name, None)
         if transaction is None:
-            return
+            return False
         caller = transaction.caller
         names = self._of_caller[caller]
         names.remove(name)
@@ -101,6 +106,7 @@ class Transactions:
         self._of_uid[caller.peer.uid] -= 1
         if not self._of_uid[caller.peer.uid]:
             del self._of_uid[caller.peer.uid]
+        return True
 
     def abandoned(self, caller: Caller) -> Iterator[Transaction]:
         """End, and yield, what a connection that has ended left, save what is being committed."""
@@ -110,10 +116,6 @@ class Transactions:
                 continue
             self.end(name)
             yield transaction
-
-    def everyone(self) -> tuple[Caller, ...]:
-        """Return whoever has begun some."""
-        return tuple(self._of_caller)
 
 
 def new_name() -> str:

@@ -9,12 +9,9 @@ from collections.abc import Callable
 from functools import partial
 
 from fdbrokerd.asking import Asking
-from fdbrokerd.calls import Get, Take, Watch
+from fdbrokerd.calls import FOR_EVER_USEC, Get, Take, Watch
 from fdbrokerd.errors import CallError, TimedOut
 from fdbrokerd.store.waiting import Waiting
-
-FOR_EVER_USEC = 10 * 365 * 24 * 3600 * 1_000_000
-"""A wait that is longer needs no timer: neither the machine nor the peer will see its end."""
 
 Later = Callable[[float, Callable[[], None]], Callable[[], object]]
 """Calls something in so many seconds; what it returns ends that."""

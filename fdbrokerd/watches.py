@@ -24,9 +24,13 @@ MAX_EVENTS_WAITING = 4096
 class Watch:
     """The answers of one call, in order, each when the one before has left."""
 
-    def __init__(self, reply: Reply, items: Iterable[str], asked: str) -> None:
-        """Begin with the items that are there, and `ready`; `asked` is what is watched."""
+    def __init__(self, reply: Reply, finish: Reply, items: Iterable[str], asked: str) -> None:
+        """Begin with the items that are there, and `ready`; `asked` is what is watched.
+
+        `finish` is for the last answer of all.
+        """
         self._reply = reply
+        self._finish = finish
         self._events = deque(("added", name) for name in items)
         self._events.append(("ready", asked))
         self._room = len(self._events) + MAX_EVENTS_WAITING
@@ -67,7 +71,7 @@ class Watch:
         elif self._ended:
             # It has lost track of what there is, and must hear so and begin again.
             lost = encode_error(LimitReached(limit="events"))
-            self._reply(Answer(lost, lambda _: None))
+            self._finish(Answer(lost, lambda _: None))
         else:
             self._pump()
 
@@ -105,7 +109,7 @@ def watch(
         return _sees(now(), caller, item, user)
 
     there = [one.name for one in store.items() if name in {one.name, resource_of(one.name)}]
-    watched = Watch(asking.tell, filter(sees, there), name)
+    watched = Watch(asking.tell, asking.finish, filter(sees, there), name)
 
     def tell(event: Event, item: str) -> None:
         if sees(item):

@@ -16,6 +16,6 @@ words come first (proc_pid_fd(5), proc_pid_fdinfo(5)); they are made up by no fi
 from fdbrokerd.judge.demands import check
 from fdbrokerd.judge.judge import judge
 from fdbrokerd.judge.judged import Judged, Own, Refused
-from fdbrokerd.judge.same_file import bucket, same_file
+from fdbrokerd.judge.same_file import bucket, order, same_file
 
-__all__ = ["Judged", "Own", "Refused", "bucket", "check", "judge", "same_file"]
+__all__ = ["Judged", "Own", "Refused", "bucket", "check", "judge", "order", "same_file"]

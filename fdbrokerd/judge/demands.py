@@ -9,6 +9,8 @@ from fdbrokerd.judge.memory import seals_of
 from fdbrokerd.model.holding import READ_ONLY_TYPES
 
 _UNWRITABLE = frozenset({"write", "future-write"})
+_UNCUTTABLE = frozenset({"shrink", "grow"})
+"""A seal against writing alone leaves ftruncate(2) to whoever opens it anew."""
 _FOREIGN_WRITE = 0o022
 
 
@@ -36,10 +38,17 @@ def _check_seals(got: frozenset[str], seals: frozenset[str], *, read_only: bool)
         raise Refused(
             f"not sealed: add {' and '.join(_flag(one) for one in sorted(missing))} first"
         )
-    if read_only and got.isdisjoint(_UNWRITABLE):
+    if not read_only:
+        return
+    if got.isdisjoint(_UNWRITABLE):
         raise Refused(
             "shared for reading only, and can be written: add F_SEAL_WRITE or "
             "F_SEAL_FUTURE_WRITE first"
+        )
+    if missing := _UNCUTTABLE - got:
+        raise Refused(
+            "shared for reading only, and its size can be changed: add "
+            f"{' and '.join(_flag(one) for one in sorted(missing))} first"
         )
 
 

@@ -2,7 +2,8 @@
 """Whether two descriptors are one open file description (open(2)).
 
 systemd keeps such a pair once, under the first name, and drops the second in silence. The kernel
-compares two at a time; a bucket is equal for what may be the same, so only few are compared.
+compares two at a time; a bucket is equal for what may be the same, and has an order (`order`), so
+only few are compared.
 """
 
 import ctypes
@@ -17,6 +18,9 @@ F_DUPFD_QUERY = 1027
 
 _SYS_KCMP = {"x86_64": 312, "aarch64": 272, "riscv64": 272, "loongarch64": 272}
 _KCMP_FILE = 0
+_ORDERS = {0: 0, 1: -1, 2: 1}
+"""What kcmp(2) answers, but for 3: not the same, and no order is known."""
+
 _PTMX = os.makedev(5, 2)
 """/dev/ptmx, and the one of each devpts (Documentation/admin-guide/devices.txt)."""
 _TIOCGPTN = 0x80045430
@@ -47,14 +51,28 @@ def _can_query() -> bool:
 
 
 def _compare(one: int, other: int) -> bool | None:
-    """Ask kcmp(2), which kernels are built without, and sandboxes filter."""
+    """Tell it without F_DUPFD_QUERY."""
+    result = _kcmp(one, other)
+    return None if result < 0 else result == 0
+
+
+def order(one: int, other: int) -> int | None:
+    """Tell which of two borrowed descriptors comes first: below, at or above 0, or None.
+
+    By an order of all open file descriptions that stays while they are open, and means nothing
+    else; so of thousands in one bucket only a few are compared. None: the kernel does not say.
+    """
+    return _ORDERS.get(_kcmp(one, other))
+
+
+def _kcmp(one: int, other: int) -> int:
+    """Ask kcmp(2), which kernels are built without, and sandboxes filter; below 0: no answer."""
     call = _SYS_KCMP.get(os.uname().machine)
     if call is None:
-        return None
+        return -1
     pid = os.getpid()
     numbers = (ctypes.c_long(value) for value in (call, pid, pid, _KCMP_FILE, one, other))
-    result = _libc.syscall(*numbers)
-    return None if result < 0 else result == 0
+    return int(_libc.syscall(*numbers))
 
 
 def bucket(number: int) -> Hashable:

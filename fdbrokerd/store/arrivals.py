@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Descriptors on their way into an item: each gets its id, and a copy of each is kept elsewhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,11 +55,15 @@ class Arrivals:
             try:
                 identity = self._identify(one.descriptor)
             except OSError as error:
-                for rest in given[len(parts) :]:
-                    self._held.refuse(rest.descriptor)
+                self.refuse(given[len(parts) :])
                 return tuple(parts), error
             parts.append(Part(one.name, identity, one.type, one.what))
         return tuple(parts), None
+
+    def refuse(self, given: Iterable[Given]) -> None:
+        """Have closed what is not held after all."""
+        for one in given:
+            self._held.refuse(one.descriptor)
 
     def _identify(self, descriptor: OwnedFd) -> int:
         """Return the id of a descriptor, used once more: the one it is held under, or a new one."""

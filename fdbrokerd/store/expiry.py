@@ -10,6 +10,10 @@ from fdbrokerd.store.item import Item
 RETRY_NS = 1_000_000_000
 """What could not be removed in time (no memory for the record) is tried again so often."""
 
+MAX_AT_ONCE = 32
+"""Then others have their turn. Nobody sees that the rest is kept longer: what is over is found no
+more."""
+
 _SLACK = 64
 """Deadlines of items that are gone and still in the heap, beyond as many as there are items."""
 
@@ -42,10 +46,12 @@ class Expiry:
             self._alarm.set(item.expires, self.pass_by)
 
     def pass_by(self) -> None:
-        """Have everything go whose time is over."""
+        """Have what goes whose time is over; the rest of it when the alarm rings again, at once."""
         later = None
         now = now_ns()
-        while self._heap and self._heap[0][0] <= now:
+        for _ in range(MAX_AT_ONCE):
+            if not self._heap or self._heap[0][0] > now:
+                break
             deadline = heappop(self._heap)
             if self._is_about(deadline) and not self._expire(deadline[1]):
                 heappush(self._heap, deadline)

@@ -6,7 +6,7 @@ description; so the same one put twice has one id. The daemon is never the last 
 lingering socket, or a large file without a name, would stop it in close(2).
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from errno import EOPNOTSUPP
 from typing import Protocol
 
@@ -81,13 +81,20 @@ class Held:
         same_file: Callable[[int, int], bool | None],
         bucket_of: Callable[[int], Hashable],
         forgotten: Callable[[int], None],
+        order: Callable[[int, int], int | None] = lambda *_: None,
     ) -> None:
-        """`forgotten` is called with the number of a descriptor before it is closed here."""
+        """`forgotten` is called with the number of a descriptor before it is closed here.
+
+        `order` tells which of two of one bucket comes first: below, at or above 0, None where
+        nobody knows; then all of the bucket are compared.
+        """
         self._keeper = keeper
         self._dismiss = dismiss
         self._same_file = same_file
         self._bucket_of = bucket_of
         self._forgotten = forgotten
+        self._order = order
+        self._ordered = True
         self._entries: dict[int, _Entry] = {}
         self._buckets: dict[Hashable, list[int]] = {}
 
@@ -107,13 +114,32 @@ class Held:
         Raises OSError(EOPNOTSUPP) where this kernel does not tell two of them apart, and a copy is
         to be kept elsewhere: it would be kept, or dropped, without a word.
         """
-        for identity in self._buckets.get(self._bucket_of(descriptor), ()):
+        siblings = self._buckets.get(self._bucket_of(descriptor), [])
+        at = self._place(siblings, descriptor)
+        for identity in siblings if at is None else siblings[at : at + 1]:
             same = self._same_file(self.number(identity), descriptor)
             if same is None and self._keeper.durable:
                 raise OSError(EOPNOTSUPP, "two descriptors of one file cannot be told apart")
             if same:
                 return identity
         return None
+
+    def _place(self, siblings: Sequence[int], descriptor: int) -> int | None:
+        """Return where in its bucket a descriptor is, or belongs; None in one without an order.
+
+        All eventfds are one bucket: of thousands each would be asked, and the loop stand still.
+        """
+        low, high = 0, len(siblings)
+        while self._ordered and low < high:
+            middle = (low + high) // 2
+            order = self._order(self.number(siblings[middle]), descriptor)
+            if order is None:
+                self._ordered = False  # for good: what is added from now on is in no order
+            elif order < 0:
+                low = middle + 1
+            else:
+                high = middle
+        return low if self._ordered else None
 
     def refuse(self, descriptor: OwnedFd) -> None:
         """Have a descriptor closed that is not held after all."""
@@ -125,7 +151,9 @@ class Held:
         entry = self._entries[identity] = _Entry(descriptor, bucket)
         entry.users = 1
         entry.kept = kept
-        self._buckets.setdefault(bucket, []).append(identity)
+        siblings = self._buckets.setdefault(bucket, [])
+        at = self._place(siblings, descriptor.fileno())
+        siblings.insert(len(siblings) if at is None else at, identity)
 
     def keep(self, identity: int, then: Callable[[OSError | None], None]) -> None:
         """Have a copy kept elsewhere."""
@@ -173,9 +201,12 @@ class Held:
             self._dismiss([entry.descriptor])
 
     def close(self) -> None:
-        """Close ours; what is kept elsewhere stays."""
+        """Close ours; what is kept elsewhere stays, and the rest is closed by others."""
         for entry in self._entries.values():
             self._forgotten(entry.descriptor.fileno())
-            entry.descriptor.close()
+            if entry.kept:
+                entry.descriptor.close()
+            else:
+                self._dismiss([entry.descriptor])
         self._entries.clear()
         self._buckets.clear()

@@ -45,6 +45,10 @@ class TableLost(Error):
     """The table cannot be read, so nobody knows what is held under which name."""
 
 
+class NewerTable(TableLost):
+    """The table can be read, but not by us. It must stay as it is."""
+
+
 class Log:
     """A memfd, owned until `close`, and how far it is valid.
 
@@ -64,7 +68,7 @@ class Log:
     def read(self) -> State | None:
         """Return what it holds, up to the first record that is not whole; None if nothing valid.
 
-        Raises TableLost for what a newer fdbrokerd wrote.
+        Raises NewerTable for what a newer fdbrokerd wrote.
         """
         self._forget()
         data = memoryview(_contents(self.memory.fileno()))
@@ -74,7 +78,7 @@ class Log:
         if magic != MAGIC:
             return None
         if version > VERSION:
-            raise TableLost(
+            raise NewerTable(
                 f"the table of the store was written by a newer fdbrokerd (its format is {version},"
                 f" {VERSION} is the last one known here): start that one again"
             )

@@ -7,7 +7,6 @@ other. Whatever is killed in between is on one side of the record or the other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 
 from msgspec import structs
 
@@ -18,7 +17,7 @@ from fdbrokerd.opened import Opened
 from fdbrokerd.store.alarm import Alarm, now_ns
 from fdbrokerd.store.arrivals import Arrivals, Given
 from fdbrokerd.store.expiry import Expiry
-from fdbrokerd.store.hangups import Hangups
+from fdbrokerd.store.hangups import TELL_TYPES, Hangups
 from fdbrokerd.store.held import Held
 from fdbrokerd.store.item import Item, Part
 from fdbrokerd.store.records import Gone, Put
@@ -31,6 +30,9 @@ TABLES = 2
 """The descriptors that the table itself takes at the service manager."""
 
 Then = Callable[[Item | CallError], None]
+
+Over = Callable[[Item], None]
+"""Raises a CallError where an item may not take the place of this one."""
 
 
 class Store:
@@ -56,8 +58,10 @@ class Store:
         self.room = room
         self._usage = Usage()
         self._expiry = Expiry(alarm, table.state.items, self._expire)
-        self._reserved: set[str] = set()
+        self._reserved: dict[str, int] = {}
+        self._tickets = 0
         self._overdue: set[str] = set()
+        self._cut_off: set[str] = set()
         self._arrivals = Arrivals(held, table.state.new_id)
         for item in table.state.items.values():
             self._came(item)
@@ -99,8 +103,12 @@ class Store:
     def check(self, item: Item, holding: Holding, *, replace: bool) -> None:
         """Raise ItemExists, Busy or LimitReached where an item cannot be put now."""
         self._check_place(item, holding, replace=replace)
-        if len(self._held) + len(item.parts) + TABLES > self.room:
+        if not self._has_room(len(item.parts)):
             raise LimitReached(limit="store")
+
+    def _has_room(self, count: int) -> bool:
+        """Tell whether so many more can be held: what is too much is dropped without a word."""
+        return len(self._held) + count + TABLES <= self.room
 
     def _check_place(self, item: Item, holding: Holding, *, replace: bool) -> None:
         there = self.find(item.name)
@@ -111,12 +119,24 @@ class Store:
         self._usage.check(holding.quota, item, there)
 
     def put(
-        self, item: Item, given: Sequence[Given], holding: Holding, then: Then, *, replace: bool
+        self,
+        item: Item,
+        given: Sequence[Given],
+        holding: Holding,
+        then: Then,
+        *,
+        replace: bool,
+        over: Over = lambda _: None,
     ) -> None:
         """Hold descriptors as an item, all of them or none; `then` is told once, now or later.
 
-        What is given is owned from here on; the item gets its parts here.
+        What is given is owned from here on; the item gets its parts here. `over` is asked about the
+        item that is replaced, if there is one by then.
         """
+        if not self._has_room(len(given)):  # others came since `check`
+            self._arrivals.refuse(given)
+            then(LimitReached(limit="store"))
+            return
 
         def kept(parts: tuple[Part, ...], failure: OSError | None) -> None:
             whole = structs.replace(item, parts=parts)
@@ -124,13 +144,16 @@ class Store:
                 if failure is not None:
                     raise failure
                 self._check_place(whole, holding, replace=replace)
+                if (there := self.find(item.name)) is not None:
+                    over(there)
                 before = self._write(whole)
             except (CallError, OSError) as error:
                 self._release(whole)
                 then(_as_reply(error, item.name))
             else:
-                then(whole)  # before others are told: it was here first
-                self._tell(Event.ADDED if before is None else Event.REPLACED, item.name)
+                self.watching.tell(Event.ADDED if before is None else Event.REPLACED, item.name)
+                then(whole)  # before those who wait: it was here first
+                self.wake(item.name)
 
         self._arrivals.keep(given, kept)
 
@@ -148,7 +171,8 @@ class Store:
         self._usage.add(item)
         self._expiry.add(item)
         for part in item.parts:
-            self._hangups.add(part.id, self._held.number(part.id))
+            if part.type in TELL_TYPES:
+                self._hangups.add(part.id, self._held.number(part.id))
 
     def _release(self, item: Item) -> None:
         for part in item.parts:
@@ -156,13 +180,24 @@ class Store:
 
     # Going.
 
-    def reserve(self, name: str) -> None:
-        """Keep an item for one Take."""
-        self._reserved.add(name)
+    def reserve(self, name: str) -> int:
+        """Keep an item for one answer, or one Take; return what this reservation is known by."""
+        self._tickets += 1
+        self._reserved[name] = self._tickets
+        return self._tickets
 
-    def give_back(self, name: str) -> None:
-        """End a reservation; the item is there for others, unless its time came meanwhile."""
-        self._reserved.discard(name)
+    def is_reserved_by(self, name: str, ticket: int) -> bool:
+        """Tell whether a reservation lasts: who may remove the item can end it."""
+        return self._reserved.get(name) == ticket
+
+    def give_back(self, name: str, ticket: int) -> None:
+        """End a reservation; the item is there for others, unless its end came meanwhile."""
+        if not self.is_reserved_by(name, ticket):
+            return
+        del self._reserved[name]
+        if name in self._cut_off:
+            self._drop(name)
+            return
         if name in self._overdue:
             self._overdue.discard(name)
             self._expiry.add(self.table.state.items[name])
@@ -177,8 +212,9 @@ class Store:
         """
         item = self.table.state.items[name]
         self._append(Gone(name, transaction, uid))
-        self._reserved.discard(name)
+        self._reserved.pop(name, None)
         self._overdue.discard(name)
+        self._cut_off.discard(name)
         self._usage.remove(item)
         self._release(item)
         self._tell(event, name)
@@ -200,7 +236,7 @@ class Store:
         for part in item.parts:
             if part.name in parts:
                 self._held.release(part.id)
-        self.give_back(name)
+        self.give_back(name, self._reserved.get(name, 0))
 
     def _append(self, record: Gone | Put) -> None:
         try:
@@ -225,9 +261,19 @@ class Store:
         for name in self._usage.names(identity):
             self.watching.tell(Event.HANGUP, name)
             holding = self._holding_of(resource_of(name))
-            if holding is not None and holding.drop_on_hangup and name not in self._reserved:
-                with suppress(OpenFailed):
-                    self.remove(name)
+            if holding is not None and holding.drop_on_hangup:
+                self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        """Remove what hung up; what is reserved goes when it is given back."""
+        if name in self._reserved:
+            self._cut_off.add(name)
+            return
+        try:
+            self.remove(name)
+        except OpenFailed:  # it stays, for others as well
+            self._cut_off.discard(name)
+            self.wake(name)
 
     # Waiting.
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Who waits for which item, in the order of arrival. A waiter is a few hundred bytes."""
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 
 Again = Callable[[], bool]
 """Asks again, and tells whether that came to an end."""
@@ -13,6 +14,8 @@ class Waiting:
     def __init__(self) -> None:
         self._queues: dict[str, dict[int, Again]] = {}
         self._tickets = 0
+        self._due: deque[tuple[str, Callable[[], bool]]] = deque()
+        self._waking = False
 
     def add(self, name: str, again: Again) -> Callable[[], None]:
         """Have `again` called when something happens to the item; return what ends that."""
@@ -27,19 +30,24 @@ class Waiting:
         if not queue:
             self._queues.pop(name, None)
 
-    def any(self, name: str) -> bool:
-        """Tell whether somebody waits for the item."""
-        return name in self._queues
-
-    def names(self) -> Iterable[str]:
-        """Return what is waited for."""
-        return tuple(self._queues)
-
     def wake(self, name: str, worth_it: Callable[[], bool]) -> None:
         """Let those who wait ask again, one after the other, while it is worth it.
 
-        Who still waits keeps the place.
+        Who still waits keeps the place. What wakes others from within, an answer that could not be
+        delivered, has them asked after it and not inside it: a thousand peers that have gone are no
+        recursion.
         """
+        self._due.append((name, worth_it))
+        if self._waking:
+            return
+        self._waking = True
+        try:
+            while self._due:
+                self._ask_again(*self._due.popleft())
+        finally:
+            self._waking = False
+
+    def _ask_again(self, name: str, worth_it: Callable[[], bool]) -> None:
         for ticket, again in tuple(self._queues.get(name, {}).items()):
             if not worth_it():
                 return

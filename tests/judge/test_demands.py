@@ -76,8 +76,12 @@ def test_seals_are_for_memfds_only() -> None:
 
 @pytest.mark.parametrize("bit", [F_SEAL_WRITE, F_SEAL_FUTURE_WRITE])
 def test_a_memfd_that_cannot_be_written_is_shared_for_reading(bit: int) -> None:
-    with memory(bit) as one:
+    with memory(bit | F_SEAL_SHRINK | F_SEAL_GROW) as one:
         assert complaint(one.fileno(), read_only=True) is None
+    with memory(bit | F_SEAL_GROW) as one:
+        said = complaint(one.fileno(), read_only=True)
+        assert said is not None
+        assert said.endswith("its size can be changed: add F_SEAL_SHRINK first")
 
 
 def test_a_memfd_that_can_be_written_is_not() -> None:

@@ -9,11 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from fdbrokerd.errors import Busy, DescriptorsMissing, InvalidArgument, LimitReached, OpenFailed
+from fdbrokerd.errors import (
+    Busy,
+    DescriptorsMissing,
+    InvalidArgument,
+    LimitReached,
+    OpenFailed,
+    TimedOut,
+)
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.judge import Own, same_file
-from fdbrokerd.opener import Received
+from fdbrokerd.opener import Received, line
 from fdbrokerd.opener import pool as module
+from tests.core.made import USER
 from tests.core.processes import open_numbers, room_for
 
 from .desk import Deposit, Desk, an_eventfd
@@ -192,15 +200,35 @@ def test_our_own_limit(desk: Desk) -> None:
     assert len(open_numbers()) <= before + 4  # the closer
 
 
-def test_a_uid_has_its_share(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_uid_has_its_share_and_waits_for_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_OPENING_PER_UID", 1)
+    deposits = [Deposit() for _ in range(5)]
+    outcomes = [desk.begin(deposit, "a") for deposit in deposits]
+    assert [deposit.ours.closed for deposit in deposits] == [True, *[False] * 4]
+    other = Deposit()
+    assert isinstance(desk.take_in(other, "a", uid=USER + 1), DescriptorsMissing), "another uid"
+    desk.until(lambda: all(outcomes))
+    assert all(isinstance(each, DescriptorsMissing) for (each,) in outcomes)
+    for deposit in (*deposits, other):
+        deposit.close()
+
+
+def test_too_many_that_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_OPENING_PER_UID", 0)
-    deposit = Deposit()
+    monkeypatch.setattr(line, "MAX_WAITING_PER_UID", 1)
+    monkeypatch.setattr(line, "WAITING_SECONDS", 0.05)
+    first, second = Deposit(), Deposit()
+    outcome = desk.begin(first, "a")
     with pytest.raises(LimitReached):
-        desk.begin(deposit, "a")
-    assert not deposit.ours.closed, "it is still the caller's"
-    monkeypatch.undo()
-    assert isinstance(desk.take_in(deposit, "a"), DescriptorsMissing)
-    deposit.close()
+        desk.begin(second, "a")
+    assert not second.ours.closed, "it is still the caller's"
+    desk.until(lambda: outcome)
+    assert isinstance(outcome[0], TimedOut)
+    desk.until(lambda: first.ours.closed)
+    for deposit in (first, second):
+        deposit.close()
 
 
 def test_a_child_that_is_killed(desk: Desk) -> None:

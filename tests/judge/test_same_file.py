@@ -4,14 +4,17 @@
 import os
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from fdbrokerd.fd import OwnedFd
-from fdbrokerd.judge import bucket, same_file
+from fdbrokerd.fd import OwnedFd, close_all
+from fdbrokerd.judge import bucket, order, same_file
 from fdbrokerd.judge.same_file import _can_query, _compare
+from fdbrokerd.store.held import Held
+from tests.needs import cannot
+from tests.store.shelf import Keeper
 
 from . import syscalls
 from .judging import opened
@@ -66,3 +69,54 @@ def test_nobody_knows_where_neither_call_works(monkeypatch: pytest.MonkeyPatch) 
 def test_this_kernel_can_be_asked() -> None:
     _can_query.cache_clear()
     assert isinstance(_can_query(), bool)
+
+
+@contextmanager
+def many(count: int) -> Iterator[list[int]]:
+    """Lend some eventfds, all of one bucket."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(OwnedFd(os.eventfd(0, os.EFD_CLOEXEC))).fileno()
+            for _ in range(count)
+        ]
+
+
+def held_with(asked: list[int], order: Callable[[int, int], int | None]) -> Held:
+    def same(one: int, other: int) -> bool | None:
+        asked.append(one)
+        return same_file(one, other)
+
+    return Held(Keeper(), close_all, same, bucket, lambda _: None, order)
+
+
+def test_of_many_in_one_bucket_few_are_compared() -> None:
+    if order(0, 0) is None:
+        cannot("needs kcmp(2)")
+    asked: list[int] = []
+    held = held_with(asked, order)
+    with many(500) as numbers, OwnedFd(os.eventfd(0, os.EFD_CLOEXEC)) as stranger:
+        for at, number in enumerate(numbers):
+            assert held.find(number) is None
+            held.add(at, OwnedFd.copy_of(number))
+        for at in range(0, 500, 3):
+            held.release(at)
+        asked.clear()
+        for at, number in enumerate(numbers):
+            assert held.find(number) == (at if at % 3 else None)
+        assert held.find(stranger.fileno()) is None
+        assert len(asked) <= 501, "one each"
+        for at in range(500):
+            if at % 3:
+                held.release(at)
+
+
+def test_an_order_that_is_lost_is_not_relied_on() -> None:
+    """A sandbox may come to filter kcmp(2): then all are compared, and the same is found."""
+    answers = iter([1, -1, 1])
+    held = held_with([], lambda *_: next(answers, None))
+    with many(20) as numbers:
+        for at, number in enumerate(numbers):
+            held.add(at, OwnedFd.copy_of(number))
+        assert [held.find(number) for number in numbers] == list(range(20))
+        for at in range(20):
+            held.release(at)
