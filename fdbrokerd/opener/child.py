@@ -101,13 +101,15 @@ def _take_in(channel: socket.socket, job: Intake, received: list[OwnedFd]) -> bo
         try:
             judged = take_in(job, source, held)
             send(channel, encode(Answer(judged=judged)), [one.fileno() for one in held])
+            if not channel.recv(1):
+                _wait_for_end(channel)
         except CallError as error:
             send(channel, encode(failed(error)))
             _wait_for_end(channel)
+        except ConnectionError:  # the daemon was killed: nobody is left to tell
+            _wait_for_end(channel)
         except BaseException:  # noqa: BLE001 (unwinding would close what is held)
             traceback.print_exc()
-            _wait_for_end(channel)
-        if not channel.recv(1):
             _wait_for_end(channel)
     return _closed(channel, held)
 

@@ -19,8 +19,10 @@ from fdbrokerd.opener.packet import GO, send
 from fdbrokerd.opener.zygote import Child, Zygote
 from fdbrokerd.wire import MAX_DESCRIPTORS
 
-DEADLINE_SECONDS = 2.0
-"""For one packet, 253 descriptors at the most."""
+DEADLINE_SECONDS = 0.1
+"""For one packet, 253 descriptors at the most. Short, since it costs nothing to kill a child that
+is only slow: its end closes all it has. At two seconds a peer that abandons Puts with a lingering
+socket in each fills the daemon's table of descriptors."""
 
 RETRY_SECONDS = 1.0
 """Until it is tried again where no child can be made, or too much is in flight (unix(7))."""

@@ -16,6 +16,7 @@ from fdbrokerd.opener.closer import Closer
 from fdbrokerd.opener.idle import Idle
 from fdbrokerd.opener.intake import Intake, Received
 from fdbrokerd.opener.job import Job, LookUp, Task, pack
+from fdbrokerd.opener.line import Line
 from fdbrokerd.opener.packet import GO, receive, send
 from fdbrokerd.opener.work import Work, count_of
 from fdbrokerd.opener.zygote import Child, Zygote
@@ -43,6 +44,7 @@ class Pool:
         self._loop = loop
         self._idle = Idle(loop.time)
         self._closer = Closer(zygote, loop)
+        self._line = Line(loop, self._take_in, self.drain)
         self._opening: set[Work] = set()
         self._given_up: set[Work] = set()
         self._copying: set[Work] = set()
@@ -63,9 +65,20 @@ class Pool:
     ) -> None:
         """Have a child receive and judge what a peer has sent over a deposit socket.
 
-        Raises as `open` does, and then the deposit is still the caller's. Else it is gone: nothing
-        that is queued in it can be closed here.
+        Waits for a child where all that the uid may have are at work. Raises as `open` does where
+        too many wait, and then the deposit is still the caller's. Else it is gone: nothing that is
+        queued in it can be closed here.
         """
+        try:
+            self._take_in(job, deposit, done)
+        except CallError:
+            if not self._line.has_room(job.uid):
+                raise
+            self._line.add(job, deposit, done)
+
+    def _take_in(
+        self, job: Intake, deposit: OwnedFd, done: Callable[[Received | CallError], None]
+    ) -> None:
         self._begin(job, (deposit.fileno(),), done)
         deposit.close()  # the child, or its queue, has one
 
@@ -133,6 +146,7 @@ class Pool:
             else:
                 close_all(received)
         work.done(outcome)
+        self._line.advance()
 
     def _part_from(self, work: Work, answer: Answer, outcome: object) -> None:
         """Let a child copy, wait for the next job, or end."""
@@ -154,6 +168,7 @@ class Pool:
         self._leave(work)
         self._give_up(work)
         work.done(TimedOut(resource=work.job.subject))
+        self._line.advance()
 
     def _leave(self, work: Work) -> None:
         assert work.deadline is not None
@@ -174,6 +189,7 @@ class Pool:
         self._loop.remove_reader(work.child.pidfd.fileno())
         among.remove(work)
         self._forget(work)
+        self._line.advance()
 
     def _forget(self, work: Work) -> None:
         """Close what we have of a child; an answer that nobody has read may hold descriptors."""
@@ -183,6 +199,7 @@ class Pool:
 
     def close(self) -> None:
         """Let all of them end, and answer nobody any more."""
+        self._line.close()
         for work in list(self._opening):
             self._leave(work)
             work.child.kill()

@@ -18,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from errno import ETOOMANYREFS
 from functools import partial
 from typing import NoReturn
 
@@ -172,4 +173,11 @@ def _hand_over(channel: socket.socket, pid: int, ours: socket.socket) -> None:
     with process as pidfd:
         numbers = struct.pack("2i", ours.fileno(), pidfd.fileno())
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)
-        channel.sendmsg([_PID.pack(pid)], [rights])
+        try:
+            channel.sendmsg([_PID.pack(pid)], [rights])
+        except OSError as error:
+            # Peers that do not read what they were given have filled what our user may have in
+            # flight (unix(7)). The child reads the end of its stream; the next one may do better.
+            if error.errno != ETOOMANYREFS:
+                raise
+            channel.send(_PID.pack(-1))
