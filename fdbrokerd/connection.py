@@ -15,9 +15,9 @@ import socket
 from fdbrokerd.errors import ProtocolError
 from fdbrokerd.exchange import Answer, Caller, Cancel, Patience
 from fdbrokerd.listening import has_gone, receive_call
-from fdbrokerd.messages import decode
 from fdbrokerd.outgoing import Outgoing
 from fdbrokerd.owner import Owner
+from fdbrokerd.repeated import Repeated
 from fdbrokerd.wire import Decoder
 
 MAX_CALLS_WAITING = 64
@@ -25,7 +25,7 @@ MAX_CALLS_WAITING = 64
 peer's own memory."""
 
 
-GONE_SECONDS = 5.0
+GONE_SECONDS = 2.0
 """A peer that waits, and of which nothing more is read, is looked for so often: it has shut down
 its sending half or sent too much, and the loop would not tell of its end."""
 
@@ -35,6 +35,7 @@ class Connection:
 
     __slots__ = (
         "_busy",
+        "_calls",
         "_cancel",
         "_check_writer",
         "_continues",
@@ -69,6 +70,7 @@ class Connection:
         self._check_writer = check_writer
         self._decoder = Decoder()
         self._busy = False
+        self._calls = Repeated()
         self._cancel: Cancel | None = None
         self._continues = False
         self._outgoing = Outgoing(connected, loop, patience.reply, self)
@@ -156,7 +158,7 @@ class Connection:
         if message is None:
             return
         try:
-            call = decode(message.data)
+            call = self._calls.read(message.data)
         except ProtocolError as error:
             self._hang_up(str(error))
             return
@@ -273,5 +275,10 @@ class Connection:
             cancel()
         self._outgoing.close()
         self._decoder.close()
-        self._socket.close()
+        if not self._outgoing.has_unread:
+            self._socket.close()
+            self._owner.closed(self)
+            return
+        left = socket.socket(fileno=self._socket.detach())
         self._owner.closed(self)
+        self._owner.lingers(self.caller, left)

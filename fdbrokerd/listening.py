@@ -7,13 +7,18 @@ import select
 import socket
 import stat
 import struct
+import sys
 from errno import ENOPROTOOPT
+from fcntl import ioctl
 
 from fdbrokerd.channel import READ_BYTES, parse_address
 from fdbrokerd.errors import ProtocolError
 
 SO_PASSRIGHTS = 83
 """Linux 6.16: off, and a peer that attaches descriptors gets EPERM. Python has no name for it."""
+
+SIOCOUTQ = 0x5411
+"""linux/sockios.h; the number is TIOCOUTQ's."""
 
 LISTEN_BACKLOG = 4096
 """somaxconn's default since Linux 5.4: a client that closes keeps its place until it is
@@ -55,6 +60,15 @@ def has_gone(connection: socket.socket) -> bool:
     poll = select.poll()
     poll.register(connection, 0)
     return any(events & select.POLLHUP for _, events in poll.poll(0))
+
+
+def unread_bytes(connection: socket.socket) -> int:
+    """Return how much of what was sent the peer has not received (SIOCOUTQ, unix(7)).
+
+    Nothing of a peer that has closed its end: its queue went with it.
+    """
+    answer = ioctl(connection.fileno(), SIOCOUTQ, b"\0\0\0\0")
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def address_of(listening: _socket.socket) -> str:

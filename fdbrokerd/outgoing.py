@@ -7,6 +7,16 @@ from typing import Protocol
 
 from fdbrokerd.channel import send
 from fdbrokerd.exchange import Answer
+from fdbrokerd.listening import unread_bytes
+from fdbrokerd.wire import MAX_DESCRIPTORS
+
+MAX_UNREAD = MAX_DESCRIPTORS
+"""Descriptors that one connection may leave unread: those of the largest answer. The kernel counts
+what is on its way for the sender, all receivers together, against its limit on open files (unix(7),
+ETOOMANYREFS): as many connections as there may be, times this, stay below the unit's."""
+
+UNREAD_SECONDS = 0.01
+"""Between two looks whether a peer has read; the kernel tells nobody."""
 
 
 class Sender(Protocol):
@@ -28,7 +38,16 @@ class Sender(Protocol):
 class Outgoing:
     """The answer that is on its way. The socket is borrowed."""
 
-    __slots__ = ("_deadline", "_loop", "_rest", "_seconds", "_sender", "_socket")
+    __slots__ = (
+        "_deadline",
+        "_loop",
+        "_rest",
+        "_retry",
+        "_seconds",
+        "_sender",
+        "_socket",
+        "_unread",
+    )
 
     def __init__(
         self,
@@ -43,6 +62,19 @@ class Outgoing:
         self._sender = sender
         self._rest: tuple[memoryview, Answer] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._unread = 0
+
+    @property
+    def has_unread(self) -> bool:
+        """Tell whether descriptors were sent that the peer has not received."""
+        return bool(self._unread) and unread_bytes(self._socket) > 0
+
+    def _has_room(self, count: int) -> bool:
+        """Tell whether so many more may be on their way to this peer."""
+        if self._unread + count > MAX_UNREAD and not self.has_unread:
+            self._unread = 0
+        return self._unread + count <= MAX_UNREAD
 
     @property
     def busy(self) -> bool:
@@ -51,20 +83,38 @@ class Outgoing:
 
     def send(self, answer: Answer) -> None:
         """Send an answer, or as much of it as the peer has room for."""
+        descriptors = answer.descriptors
+        if descriptors and not self._has_room(len(descriptors)):
+            self._keep(answer, 0)
+            self._wait_for_reading()
+            return
         try:
-            count = send(self._socket, answer.data, answer.descriptors)
+            count = send(self._socket, answer.data, descriptors)
         except BlockingIOError:
             count = 0
         except OSError as error:
             self._could_not(answer, error)
             return
+        if count and descriptors:
+            self._unread += len(descriptors)
         if count == len(answer.data):
             answer.delivered()
             self._sender.sent()
             return
+        self._keep(answer, count)
+        self._loop.add_writer(self._socket, self._on_writable)
+
+    def _keep(self, answer: Answer, count: int) -> None:
+        """Keep what of an answer has not left, for as long as a peer may take."""
         self._rest = (memoryview(answer.data)[count:], answer)
         self._deadline = self._loop.call_later(self._seconds, self._sender.stuck)
-        self._loop.add_writer(self._socket, self._on_writable)
+
+    def _wait_for_reading(self) -> None:
+        assert self._rest is not None
+        if self._has_room(len(self._rest[1].descriptors)):
+            self._loop.add_writer(self._socket, self._on_writable)
+        else:
+            self._retry = self._loop.call_later(UNREAD_SECONDS, self._wait_for_reading)
 
     def _could_not(self, answer: Answer, error: OSError) -> None:
         """Tell the peer, where only the descriptors were in the way.
@@ -83,14 +133,15 @@ class Outgoing:
         """Send the rest; the descriptors went with the first byte."""
         assert self._rest is not None
         rest, answer = self._rest
-        begun = len(rest) < len(answer.data)
+        descriptors = answer.descriptors if len(rest) == len(answer.data) else ()
         try:
-            count = send(self._socket, rest, () if begun else answer.descriptors)
+            count = send(self._socket, rest, descriptors)
         except BlockingIOError:
             return
         except OSError:
             self._sender.gone()
             return
+        self._unread += len(descriptors)
         if count < len(rest):
             self._rest = (rest[count:], answer)
             return
@@ -101,9 +152,10 @@ class Outgoing:
     def _stop(self) -> None:
         self._rest = None
         self._loop.remove_writer(self._socket)
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        for timer in (self._deadline, self._retry):
+            if timer is not None:
+                timer.cancel()
+        self._deadline = self._retry = None
 
     def close(self) -> None:
         """Give up what was not sent, before the socket is closed."""

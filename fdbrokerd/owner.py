@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a connection asks of the server that it belongs to."""
 
+import socket
 from typing import Protocol, TypeVar
 
 from fdbrokerd.exchange import Caller, Cancel, Reply
@@ -26,6 +27,10 @@ class Owner(Protocol[Connected_contra]):
 
     def hung_up(self, caller: Caller, reason: str) -> None:
         """Record that a peer broke the protocol."""
+        ...
+
+    def lingers(self, caller: Caller, connected: socket.socket) -> None:
+        """Own what is left of a connection until its peer has read what it has, or is gone."""
         ...
 
     def closed(self, connection: Connected_contra) -> None:

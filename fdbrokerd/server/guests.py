@@ -22,6 +22,7 @@ class Guests:
     def __init__(self) -> None:
         self._connections: set[Connection] = set()
         self._of_uid: Counter[int] = Counter()
+        self._lingering = 0
 
     def check(self, peer: Peer, limits: Limits) -> None:
         """Raise Full where there is no room; root has some when nobody else does.
@@ -31,7 +32,7 @@ class Guests:
         if self._of_uid[peer.uid] >= limits.connections_per_uid:
             raise self.Full(peer, f"uid {peer.uid} has {limits.connections_per_uid} connections")
         room = limits.connections + (limits.connections_per_uid if peer.uid == 0 else 0)
-        if len(self._connections) >= room:
+        if self.places >= room:
             raise self.Full(peer, f"there are {limits.connections} connections")
 
     def add(self, connection: Connection) -> None:
@@ -42,7 +43,19 @@ class Guests:
     def remove(self, connection: Connection) -> None:
         """Count it no more."""
         self._connections.discard(connection)
-        uid = connection.caller.peer.uid
+        self._leave(connection.caller.peer.uid)
+
+    def linger(self, uid: int) -> None:
+        """Count what is left of a connection: its peer has not read what it was given."""
+        self._lingering += 1
+        self._of_uid[uid] += 1
+
+    def go(self, uid: int) -> None:
+        """Count that no more."""
+        self._lingering -= 1
+        self._leave(uid)
+
+    def _leave(self, uid: int) -> None:
         self._of_uid[uid] -= 1
         if not self._of_uid[uid]:
             del self._of_uid[uid]
@@ -50,6 +63,11 @@ class Guests:
     def everyone(self) -> list[Connection]:
         """Return all of them; the list does not change while they leave."""
         return list(self._connections)
+
+    @property
+    def places(self) -> int:
+        """Return how many places are taken, also by what is left of connections."""
+        return len(self._connections) + self._lingering
 
     def __len__(self) -> int:
         return len(self._connections)

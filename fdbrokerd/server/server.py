@@ -14,7 +14,7 @@ from fdbrokerd.audit import AuditLog
 from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
 from fdbrokerd.connection import Connection
-from fdbrokerd.errors import ConfigurationError, Error, ReloadFailed
+from fdbrokerd.errors import Error, ReloadFailed
 from fdbrokerd.exchange import Caller, Cancel, Patience, Reply
 from fdbrokerd.judge import Own
 from fdbrokerd.leases import Leases
@@ -27,15 +27,21 @@ from fdbrokerd.peer import NoIdentity, credentials, identify, process_of
 from fdbrokerd.server.guests import Guests
 from fdbrokerd.server.keeping import Keeping
 from fdbrokerd.server.lease_book import LeaseBook
+from fdbrokerd.server.lingering import Lingering
 from fdbrokerd.server.listener import Listener
 from fdbrokerd.server.loaded import Load, Loaded
 from fdbrokerd.server.revival import Surroundings, revive
+from fdbrokerd.server.rules import Rules
 from fdbrokerd.server.standing import Standing
 from fdbrokerd.server.turns import Turns
 from fdbrokerd.systemd import Notifier
 
 STOP_SECONDS = 5.0
 """For requests in hand, when the end has been asked for. An opener's deadline is 2."""
+
+AUDIT_SECONDS = 0.005
+"""So long records wait for others, to be written with one call of the system: nobody who reads them
+notices, and of a flood it is most of their price. With `required` none waits."""
 
 
 class Server:
@@ -53,12 +59,11 @@ class Server:
     ) -> None:
         """Take over what was kept, with everything else; `keeping` says where it is kept."""
         self._loop = loop
-        self._load = load
         self._log = log
         self._notifier = notifier
-        self._settings = loaded.settings
         self._turns = Turns(loop.call_soon)
         self._guests = Guests()
+        self._lingering = Lingering(loop)
         self._listeners: list[Listener] = []
         self._pool = Pool(zygote, loop)
         self._leases = Leases(
@@ -76,6 +81,7 @@ class Server:
         self._standing = Standing(
             self._broker, self._leases, self._store, log, durable=keeper.durable
         )
+        self._rules = Rules(loaded.settings, load, log, self._broker, self._standing, notifier)
         self._zygote = zygote
         self._watch(zygote.fileno(), self._on_zygote_end)
         self._childless = False
@@ -110,7 +116,7 @@ class Server:
     def _welcome(
         self, connected: socket.socket, scope: tuple[str, ...] | None, *, check_writer: bool
     ) -> None:
-        limits = self._settings.limits
+        limits = self._rules.settings.limits
         # First of all: who is one too many must cost nothing more.
         pid, uid, gid = credentials(connected)
         self._guests.check(Peer(pid, uid, gid, frozenset((gid,))), limits)
@@ -147,6 +153,12 @@ class Server:
         record.outcome, record.detail = HUNG_UP, reason
         self._broker.recorder.write(record)
 
+    def lingers(self, caller: Caller, connected: socket.socket) -> None:
+        """Count what is left of a connection as its user's."""
+        uid = caller.peer.uid
+        self._guests.linger(uid)
+        self._lingering.add(connected, partial(self._guests.go, uid))
+
     def closed(self, connection: Connection) -> None:
         """Forget a connection, and what it did not commit."""
         self._broker.ended(connection.caller)
@@ -159,8 +171,9 @@ class Server:
     # What the broker asks of its host.
 
     def status(self) -> Mapping[str, object]:
-        """Return what io.fdbroker.Manager.Status says."""
-        return self._standing.status(self._addresses, len(self._guests))
+        """Return what io.fdbroker.Manager.Status says, with everything recorded by then written."""
+        self._log.flush()
+        return self._standing.status(self._addresses, self._guests.places)
 
     @property
     def _addresses(self) -> list[str]:
@@ -168,28 +181,11 @@ class Server:
 
     def reload(self) -> None:
         """Put what the files say now in force, all of it or nothing. Raises ReloadFailed."""
-        self._notifier.reloading()
-        try:
-            self._adopt(self._load())
-        except (ConfigurationError, OSError) as error:
-            self._standing.failed(str(error))
-            raise ReloadFailed.of(error) from error
-        finally:
-            self._notifier.ready(self._standing.summary(self._addresses))
-
-    def _adopt(self, loaded: Loaded) -> None:
-        """Put what was read in force; what can fail comes first."""
-        if loaded.settings.listen != self._settings.listen:
-            raise ConfigurationError("`listen` has changed, and that needs a restart")
-        audit = loaded.settings.audit
-        self._log.reopen(journal=audit.journal, file=audit.file, required=audit.required)
-        self._broker.in_force = loaded.in_force
-        self._settings = loaded.settings
-        self._standing.loaded()
+        self._rules.reload(self._addresses)
 
     def write_soon(self) -> None:
-        """Have the records that wait written at the end of the loop's turn."""
-        self._loop.call_soon(self._log.flush)
+        """Have the records that wait written together."""
+        self._loop.call_later(AUDIT_SECONDS, self._log.flush)
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
         """Call something in so many seconds; return what ends that."""
@@ -259,6 +255,7 @@ class Server:
             connection.close()
         for listener in self._listeners:
             listener.close()
+        self._lingering.close()
         self._store.close()
         self._loop.remove_reader(self._zygote.fileno())
         self._pool.close()
