@@ -15,7 +15,7 @@ from fdbrokerd.model.resource import NO_ARGUMENTS, Request, Resource, resource_o
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.model.verdict import Verdict
 from fdbrokerd.naming import names_user, objection
-from fdbrokerd.policy import decide, may
+from fdbrokerd.policy import decide, may, may_some
 from fdbrokerd.wire import MAX_DESCRIPTORS
 
 MAX_KEPT_CHARACTERS = 512
@@ -50,15 +50,23 @@ def request_of(call: Parameters) -> Request | None:
             return None
 
 
-def needs_user(ruleset: Ruleset, call: Parameters, name: str | None = None) -> bool:
-    """Tell whether the peer's user name must be known to answer a call, or one about `name`."""
+def needs_user(ruleset: Ruleset, call: Parameters, peer: Peer, name: str | None = None) -> bool:
+    """Tell whether the peer's user name must be known to answer a call, or one about `name`.
+
+    Not where the rules allow nothing anyway: that it takes longer would tell what is there.
+    """
     if isinstance(call, List):
-        return any(names_user(resource) for resource in ruleset.resources.values())
+        return any(
+            names_user(resource) and may_some(ruleset, peer, "list", resource.name)
+            for resource in ruleset.resources.values()
+        )
     written = request_of(call)
     if name is None and written is not None:
         name = written.resource
     resource = None if name is None else ruleset.resources.get(resource_of(name))
-    return resource is not None and names_user(resource)
+    if resource is None or not names_user(resource):
+        return False
+    return written is None or may_some(ruleset, peer, written.verb, resource.name)
 
 
 def asked(
@@ -74,6 +82,8 @@ def asked(
     record.arguments = written.arguments
     resource = ruleset.resources.get(resource_of(written.resource))
     if resource is None or not caller.sees(resource.name):
+        raise _denied(ruleset, caller, written, record)
+    if written.verb not in kind_of(resource.kind).verbs:  # of a rule about `*`, which others have
         raise _denied(ruleset, caller, written, record)
     try:
         if problem := objection(resource, written, caller.peer, user):

@@ -10,17 +10,32 @@ from fdbrokerd.exchange import Answer, Caller, Reply
 from fdbrokerd.leases import Admission
 from fdbrokerd.messages import Call
 from fdbrokerd.model.resource import Request, Resource
+from fdbrokerd.model.verdict import Verdict
 
 
 class Asking:
     """A request until it is answered. It may wait, and be looked at several times."""
 
-    __slots__ = ("_leave", "call", "caller", "done", "gone", "late", "record", "recorded", "tell")
+    __slots__ = (
+        "_leave",
+        "busy",
+        "call",
+        "caller",
+        "done",
+        "gone",
+        "late",
+        "record",
+        "recorded",
+        "tell",
+    )
 
     def __init__(self, caller: Caller, call: Call, record: Record, reply: Reply) -> None:
         self.caller = caller
         self.call = call
         self.record = record
+        self.busy = False
+        """It is being looked at, or a child is at work for it; whoever does that goes on with it,
+        and nobody else: it would be answered twice."""
         self.done = False
         self.late = False
         """What it waits for has not come in its time."""
@@ -54,12 +69,31 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A request that is allowed and counted, while what it is about is opened."""
+class Decided:
+    """What a call asks for and what the rules in force say of it: allowed.
 
-    asking: Asking
+    The same for every call of the same bytes by the same peer under the same rules, so it is kept
+    with the call. `wanted` are the names of the descriptors of an item, None for all.
+    """
+
+    in_force: InForce
     resource: Resource
     request: Request
-    in_force: InForce
+    verdict: Verdict
     wanted: frozenset[str] | None
+
+    def note(self, record: Record) -> None:
+        """Write into a record what deciding would have."""
+        record.resource = self.request.resource
+        record.arguments = self.request.arguments
+        record.verdict = "allow"
+        record.rules = self.verdict.rule_ids
+
+
+@dataclass(slots=True)
+class Order:
+    """A request that is decided and counted, while what it is about is opened."""
+
+    asking: Asking
+    decided: Decided
     admission: Admission | None

@@ -6,12 +6,11 @@ is it there, is there room, open it, hand it over. Nothing here knows a socket. 
 exactly one record.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 from fdbrokerd.administration import ADMINISTRATIVE, Host, administer, subject_of
 from fdbrokerd.asked import InForce, allowed, asked, needs_user, request_of
-from fdbrokerd.asking import Asking, Order
+from fdbrokerd.asking import Asking, Decided, Order
 from fdbrokerd.audit import AuditLog
 from fdbrokerd.calls import (
     Commit,
@@ -20,19 +19,20 @@ from fdbrokerd.calls import (
     Remove,
     Watch,
 )
-from fdbrokerd.children import Children
+from fdbrokerd.children import Children, open_somewhere
 from fdbrokerd.deposits import Deposits
 from fdbrokerd.errors import CallError, ItemExists, OpenFailed
 from fdbrokerd.exchange import Caller, Cancel, Reply
 from fdbrokerd.grants import Grant, Grants
 from fdbrokerd.items import Items, NotThere
-from fdbrokerd.kinds import WouldBlock, kind_of
+from fdbrokerd.kinds import kind_of
 from fdbrokerd.leases import Admission, Leases
 from fdbrokerd.messages import Call
 from fdbrokerd.model.resource import Request, Resource
 from fdbrokerd.model.verdict import Verdict
+from fdbrokerd.naming import names_user
 from fdbrokerd.opened import Opened
-from fdbrokerd.opener.child import Job, open_now
+from fdbrokerd.opener.child import Job
 from fdbrokerd.questions import View, reply_to
 from fdbrokerd.recorder import Recorder
 from fdbrokerd.store.item import Item
@@ -84,7 +84,7 @@ class Broker:
         asking.gone = True
         if asking.waits:
             asking.stop()
-            if not asking.recorded:
+            if not (asking.recorded or asking.busy):
                 self.recorder.write(asking.record, "the peer is gone")
 
     def ended(self, caller: Caller) -> None:
@@ -94,21 +94,29 @@ class Broker:
     def _serve(self, asking: Asking) -> None:
         """Answer, or have it answered later. Called again when what was waited for is there."""
         in_force = self.in_force
+        asking.busy = True
         try:
             try:
                 self._route(asking, in_force)
             except NotThere as absent:
+                asking.busy = False
                 wait(asking, absent.error, self._store.waiting, self._host.later, self._again)
         except CallError as error:
             self.recorder.refuse(asking, error, in_force.ruleset)
 
     def _again(self, asking: Asking) -> bool:
         """Look at a waiting request once more, by the rules of now; tell whether it is answered."""
-        self._serve(asking)
+        if not asking.busy:
+            self._serve(asking)
         return asking.done
 
     def _route(self, asking: Asking, in_force: InForce) -> None:
         call, caller, record = asking.call, asking.caller, asking.record
+        decided = call.decided
+        if isinstance(decided, Decided) and decided.in_force is in_force:
+            decided.note(record)
+            self._get(asking, decided)
+            return
         if call.problem is not None:
             raise call.problem
         parameters = call.parameters
@@ -120,7 +128,9 @@ class Broker:
         subject = subject_of(parameters, caller.peer, in_force, denials)
         peer = caller.peer if subject is None else subject.peer
         about = None if subject is None else subject.request.resource
-        if needs_user(in_force.ruleset, parameters, about) and not self._users.knows(peer.uid):
+        if needs_user(in_force.ruleset, parameters, peer, about) and not self._users.knows(
+            peer.uid
+        ):
             self._users.find(peer.uid, partial(self._user_found, asking))
             return
         user = self._users.name(peer.uid)
@@ -147,13 +157,25 @@ class Broker:
         """Do what is asked for, if the rules allow it. Raises CallError, NotThere."""
         match asking.call.parameters:
             case Put() as put:
-                self._deposits.begin(asking, put, resource, in_force)
+                self._deposits.begin(asking, put, resource, in_force, user)
             case Watch():
                 watch(asking, request, user, self._store, lambda: self.in_force, self.recorder)
             case Remove():
                 self._deposits.remove(asking, request, in_force)
             case _:
-                self._get(asking, resource, request, in_force)
+                self._get(asking, self._decide(asking, resource, request, in_force))
+
+    def _decide(
+        self, asking: Asking, resource: Resource, request: Request, in_force: InForce
+    ) -> Decided:
+        """Ask the rules, and keep what they say with the call. Raises Denied."""
+        verdict = allowed(in_force.ruleset, asking.caller.peer, request, asking.record)
+        is_item = "/" in request.resource
+        wanted = kind_of(resource.kind).wanted(request) if is_item else None
+        decided = Decided(in_force, resource, request, verdict, wanted)
+        if not names_user(resource):  # a user's name may be another one by the next call
+            asking.call.decided = decided
+        return decided
 
     def _user_found(self, asking: Asking, error: CallError | None) -> None:
         if error is None:
@@ -161,22 +183,22 @@ class Broker:
         else:
             self.recorder.refuse(asking, error, self.in_force.ruleset)
 
-    def _get(self, asking: Asking, resource: Resource, request: Request, in_force: InForce) -> None:
-        """Decide, find, count, open, and hand over."""
-        verdict = allowed(in_force.ruleset, asking.caller.peer, request, asking.record)
-        item, wanted = None, None
+    def _get(self, asking: Asking, decided: Decided) -> None:
+        """Find, count, open, and hand over what is allowed."""
+        request = decided.request
+        item = None
         if "/" in request.resource:
-            wanted = kind_of(resource.kind).wanted(request)
-            item = self._items.find(resource, request, wanted)
+            item = self._items.find(decided.resource, request, decided.wanted)
             if item is None:
-                self._items.check_room(resource, request, asking.caller.peer)
-        admission = self._admit(asking.caller, verdict, request)
-        order = Order(asking, resource, request, in_force, wanted, admission)
+                self._items.check_room(decided.resource, request, asking.caller.peer)
+        admission = self._admit(asking.caller, decided.verdict, request)
+        order = Order(asking, decided, admission)
         if item is not None:
             self._hand_over(order, item)
             return
+        resource = decided.resource
         job = Job(resource.kind, resource.spec, request, asking.caller.peer)
-        self._open(job, partial(self._opened, order))
+        open_somewhere(job, self._children, partial(self._opened, order))
 
     def _admit(self, caller: Caller, verdict: Verdict, request: Request) -> Admission | None:
         """Count what is about to be handed over. Raises LimitReached."""
@@ -187,32 +209,19 @@ class Broker:
         except OSError as error:  # the peer's process is gone
             raise OpenFailed.of(request.resource, error.errno or 0) from error
 
-    def _open(self, job: Job, done: Callable[[Opened | CallError], None]) -> None:
-        """Open it here, or in a child where it may block."""
-        try:
-            if not kind_of(job.kind).may_block(job.spec):
-                try:
-                    opened = open_now(job, may_wait=False)
-                except WouldBlock:
-                    pass  # it left the file systems that cannot hang
-                else:
-                    done(opened)
-                    return
-            self._children.open(job, done)
-        except CallError as error:
-            done(error)
-
     def _opened(self, order: Order, outcome: Opened | CallError) -> None:
         """Hand over what was opened, or hold it first where it has a name."""
-        request = order.request
+        request = order.decided.request
         if isinstance(outcome, CallError):
             self._fail(order, outcome)
         elif "/" in request.resource:
             made = partial(self._made, order)
-            self._items.make(order.resource, request, order.asking.caller.peer, outcome, made)
+            self._items.make(
+                order.decided.resource, request, order.asking.caller.peer, outcome, made
+            )
         else:
-            grant = Grant(request.resource, order.resource.kind, outcome, order.admission)
-            self.grants.hand_over(order.asking, grant, order.in_force.ruleset)
+            grant = Grant(request.resource, order.decided.resource.kind, outcome, order.admission)
+            self.grants.hand_over(order.asking, grant, order.decided.in_force.ruleset)
 
     def _made(self, order: Order, outcome: Item | CallError) -> None:
         if isinstance(outcome, Item):
@@ -227,18 +236,18 @@ class Broker:
 
     def _hand_over(self, order: Order, item: Item) -> None:
         """Hand over an item, which nobody has reserved."""
-        asking, resource, request = order.asking, order.resource, order.request
+        asking, resource, request = order.asking, order.decided.resource, order.decided.request
         try:
-            opened = self._items.lend(resource, item, order.wanted, asking.caller.peer)
+            opened = self._items.lend(resource, item, order.decided.wanted, asking.caller.peer)
         except CallError as error:
             self._fail(order, error)
             return
-        transaction = self._items.reserve(asking.caller, resource, request)
-        delivered = partial(self._items.delivered, resource, item.name, opened, transaction)
-        grant = Grant(item.name, resource.kind, opened, order.admission, transaction, delivered)
-        self.grants.hand_over(asking, grant, order.in_force.ruleset)
+        reserved = self._items.reserve(asking.caller, resource, request)
+        delivered = partial(self._items.delivered, item.name, opened, reserved)
+        grant = Grant(item.name, resource.kind, opened, order.admission, reserved[0], delivered)
+        self.grants.hand_over(asking, grant, order.decided.in_force.ruleset)
 
     def _fail(self, order: Order, error: CallError) -> None:
         if order.admission is not None:
             self._leases.cancel(order.admission)
-        self.recorder.refuse(order.asking, error, order.in_force.ruleset)
+        self.recorder.refuse(order.asking, error, order.decided.in_force.ruleset)

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from fdbrokerd.errors import CallError
 from fdbrokerd.fd import OwnedFd
+from fdbrokerd.kinds import WouldBlock, kind_of
 from fdbrokerd.opened import Opened
-from fdbrokerd.opener.child import Job
+from fdbrokerd.opener.child import Job, open_now
 from fdbrokerd.opener.intake import Intake, Received
 
 
@@ -31,3 +32,21 @@ class Children(Protocol):
     def drain(self, deposit: OwnedFd) -> None:
         """Have a deposit closed, with what is in it. Never raises, and tells nobody."""
         ...
+
+
+def open_somewhere(
+    job: Job, children: Children, done: Callable[[Opened | CallError], None]
+) -> None:
+    """Open it here, or in a child where it may block; `done` is called once, now or later."""
+    try:
+        if not kind_of(job.kind).may_block(job.spec):
+            try:
+                opened = open_now(job, may_wait=False)
+            except WouldBlock:
+                pass  # it left the file systems that cannot hang
+            else:
+                done(opened)
+                return
+        children.open(job, done)
+    except CallError as error:
+        done(error)

@@ -3,17 +3,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from errno import ETOOMANYREFS
+from functools import partial
 
 from fdbrokerd.asking import Asking
 from fdbrokerd.audit.record import GRANTED
-from fdbrokerd.errors import Busy, CallError, OpenFailed, Unavailable
+from fdbrokerd.errors import Unavailable
 from fdbrokerd.exchange import Answer
 from fdbrokerd.leases import Admission, Leases
-from fdbrokerd.messages import encode_error, encode_reply
+from fdbrokerd.messages import encode_reply
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.opened import Opened
-from fdbrokerd.recorder import Recorder
+from fdbrokerd.recorder import Recorder, without_descriptors
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +68,9 @@ class Grants:
             if failure or not log.required:
                 self._recorder.write(record, failure)
 
-        def instead(errno: int) -> Answer:
-            """Return the error for a peer that is given no descriptors; its record is written.
-
-            ETOOMANYREFS: too many that we sent were not received yet. EPERM: it refuses them.
-            """
-            error: CallError = OpenFailed.of(grant.name, errno)
-            if errno == ETOOMANYREFS:
-                error = Busy(resource=grant.name)
-            return Answer(encode_error(error), lambda _: None)
-
         self._recorder.requests += 1
         data = encode_reply(_reply(grant, record.lease))
-        asking.finish(Answer(data, delivered, opened, instead))
+        asking.finish(Answer(data, delivered, opened, partial(without_descriptors, grant.name)))
 
 
 def _reply(grant: Grant, lease: str) -> dict[str, object]:

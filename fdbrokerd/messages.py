@@ -82,7 +82,7 @@ class Call:
     A call whose frame is sound and whose content is not carries `problem`, the error to reply with.
     """
 
-    __slots__ = ("method", "more", "oneway", "parameters", "problem")
+    __slots__ = ("decided", "method", "more", "oneway", "parameters", "problem")
 
     def __init__(
         self,
@@ -93,6 +93,8 @@ class Call:
         more: bool = False,
         problem: CallError | None = None,
     ) -> None:
+        self.decided: object = None
+        """What came of it when it was asked before, for whoever answers it."""
         self.more = more
         self.method = method
         self.parameters = parameters

@@ -106,8 +106,7 @@ def _resources(caller: Caller, view: View) -> list[dict[str, object]]:
             "holders": view.leases.holders(name),
         }
         for name, resource in sorted(ruleset.resources.items())
-        if caller.sees(name)
-        and _is_for(ruleset, caller, resource)
+        if caller.sees(name) and _is_for(ruleset, caller, resource)
     ]
 
 

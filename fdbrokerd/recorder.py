@@ -4,12 +4,13 @@
 import itertools
 import secrets
 from collections.abc import Callable
+from errno import ETOOMANYREFS
 
 from fdbrokerd.asking import Asking
 from fdbrokerd.audit import AuditLog, Record
 from fdbrokerd.audit.record import DENIED, FAILED
 from fdbrokerd.denials import Denials
-from fdbrokerd.errors import CallError, Denied, PermissionDenied
+from fdbrokerd.errors import Busy, CallError, Denied, OpenFailed, PermissionDenied
 from fdbrokerd.exchange import Answer
 from fdbrokerd.messages import encode_error, encode_reply
 from fdbrokerd.model.peer import Peer
@@ -64,3 +65,14 @@ class Recorder:
             record.outcome, record.detail = FAILED, failure
         if self.log.add(record):
             self._write_soon()
+
+
+def without_descriptors(name: str, errno: int) -> Answer:
+    """Return the error for a peer that is given no descriptors; its record is written.
+
+    ETOOMANYREFS: too many that we sent were not received yet. EPERM: it refuses them.
+    """
+    error: CallError = OpenFailed.of(name, errno)
+    if errno == ETOOMANYREFS:
+        error = Busy(resource=name)
+    return Answer(encode_error(error), lambda _: None)
