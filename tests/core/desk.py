@@ -48,6 +48,8 @@ class Later:
     def __init__(self) -> None:
         self.jobs: list[tuple[Job, Callable[[Opened | CallError], None]]] = []
         self.full: CallError | None = None
+        self.names: list[Callable[[str | CallError | None], None]] | None = None
+        """Who waits for a user's name, where a test wants them to wait."""
 
     def open(self, job: Job, done: Callable[[Opened | CallError], None]) -> None:
         """Keep it until `work`."""
@@ -56,8 +58,11 @@ class Later:
         self.jobs.append((job, done))
 
     def look_up(self, uid: int, done: Callable[[str | CallError | None], None]) -> None:
-        """Tell the user's name at once."""
-        done(user_name(uid))
+        """Tell the user's name at once, or when the test does."""
+        if self.names is None:
+            done(user_name(uid))
+        else:
+            self.names.append(done)
 
     def intake(
         self, job: Intake, deposit: OwnedFd, done: Callable[[Received | CallError], None]
@@ -137,9 +142,7 @@ class Desk:
             NoStore(100), close_all, lambda *_: None, lambda _: None, lambda _: None, print
         )
         self.store = revive(Kept(), around)
-        self.broker = Broker(
-            in_force, self.leases, self.log, self.opener, self.host, self.store
-        )
+        self.broker = Broker(in_force, self.leases, self.log, self.opener, self.host, self.store)
         self.answers: list[Answer] = []
 
     def start(

@@ -59,7 +59,12 @@ def a_desk(place: Path, **more: Any) -> Desk:
 def an_office(place: Path, **more: Any) -> Iterator[Desk]:
     """Open a desk, with one kind more than there are."""
     faulty = SimpleNamespace(
-        name="faulty", open=fault, may_block=lambda _: False, many=False, descriptors=("file",)
+        name="faulty",
+        open=fault,
+        may_block=lambda _: False,
+        many=False,
+        descriptors=("file",),
+        verbs=frozenset({"get"}),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kinds, "_OURS", {**kinds._OURS, "faulty": faulty})
