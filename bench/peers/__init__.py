@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Who takes part: each module starts one of them and says how it is asked."""
