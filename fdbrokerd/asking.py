@@ -11,6 +11,7 @@ from fdbrokerd.leases import Admission
 from fdbrokerd.messages import Call
 from fdbrokerd.model.resource import Request, Resource
 from fdbrokerd.model.verdict import Verdict
+from fdbrokerd.store.item import Item
 
 
 class Asking:
@@ -68,12 +69,13 @@ class Asking:
             leave()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decided:
     """What a call asks for and what the rules in force say of it: allowed.
 
     The same for every call of the same bytes by the same peer under the same rules, so it is kept
-    with the call. `wanted` are the names of the descriptors of an item, None for all.
+    with the call. `wanted` are the names of the descriptors of an item, None for all; `item` is the
+    one that was handed over last, and `encoded` the answer that did.
     """
 
     in_force: InForce
@@ -81,6 +83,8 @@ class Decided:
     request: Request
     verdict: Verdict
     wanted: frozenset[str] | None
+    item: Item | None = None
+    encoded: bytes | None = None
 
     def note(self, record: Record) -> None:
         """Write into a record what deciding would have."""

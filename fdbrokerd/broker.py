@@ -23,7 +23,7 @@ from fdbrokerd.children import Children, open_somewhere
 from fdbrokerd.deposits import Deposits
 from fdbrokerd.errors import CallError, ItemExists, OpenFailed
 from fdbrokerd.exchange import Caller, Cancel, Reply
-from fdbrokerd.grants import Grant, Grants
+from fdbrokerd.grants import Grant, Grants, encoded
 from fdbrokerd.items import Items, NotThere
 from fdbrokerd.kinds import kind_of
 from fdbrokerd.leases import Admission, Leases
@@ -245,6 +245,11 @@ class Broker:
         reserved = self._items.reserve(asking.caller, resource, request)
         delivered = partial(self._items.delivered, item.name, opened, reserved)
         grant = Grant(item.name, resource.kind, opened, order.admission, reserved[0], delivered)
+        if order.admission is None and not reserved[0]:
+            decided = order.decided
+            if decided.item is not item:
+                decided.item, decided.encoded = item, encoded(grant)
+            grant.encoded = decided.encoded
         self.grants.hand_over(asking, grant, order.decided.in_force.ruleset)
 
     def _fail(self, order: Order, error: CallError) -> None:

@@ -19,6 +19,7 @@ from fdbrokerd.wire import MAX_DESCRIPTORS
 READ_BYTES = 16 * 1024
 """One receive. A call is a few hundred bytes; more than one is a pipeline."""
 
+_SEND_FLAGS = _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT
 _DESCRIPTORS_SPACE = _socket.CMSG_SPACE(4 * MAX_DESCRIPTORS)
 
 
@@ -48,12 +49,11 @@ def send(
     After a short count the descriptors are gone with the bytes that went: the rest is sent without.
     Never waits.
     """
-    flags = _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT
     if not descriptors:
-        return connection.send(data, flags)
+        return connection.send(data, _SEND_FLAGS)
     numbers = struct.pack(f"{len(descriptors)}i", *(one.fileno() for one in descriptors))
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)
-    return connection.sendmsg([data], [rights], flags)
+    return connection.sendmsg([data], [rights], _SEND_FLAGS)
 
 
 def parse_address(text: str) -> str | bytes:

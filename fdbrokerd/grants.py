@@ -16,11 +16,12 @@ from fdbrokerd.opened import Opened
 from fdbrokerd.recorder import Recorder, without_descriptors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Grant:
     """What is handed over. `transaction` is that of a Take, empty otherwise.
 
-    `delivered` is told once whether it arrived, or why it did not.
+    `delivered` is told once whether it arrived, or why it did not. `encoded` is the answer, where
+    the same was given before. Not frozen: that costs more than making the answer does.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Grant:
     admission: Admission | None
     transaction: str = ""
     delivered: Callable[[str], None] = lambda _: None
+    encoded: bytes | None = None
 
 
 class Grants:
@@ -69,8 +71,13 @@ class Grants:
                 self._recorder.write(record, failure)
 
         self._recorder.requests += 1
-        data = encode_reply(_reply(grant, record.lease))
+        data = grant.encoded or encode_reply(_reply(grant, record.lease))
         asking.finish(Answer(data, delivered, opened, partial(without_descriptors, grant.name)))
+
+
+def encoded(grant: Grant) -> bytes:
+    """Return the answer of a grant that is no lease: the same whenever it is handed over."""
+    return encode_reply(_reply(grant, ""))
 
 
 def _reply(grant: Grant, lease: str) -> dict[str, object]:

@@ -41,13 +41,14 @@ def receive_call(connection: socket.socket) -> tuple[bytes, int | None]:
     No bytes are the end of the stream. Never installs a descriptor. Raises UnwantedDescriptors,
     BlockingIOError, and OSError where the peer has reset the connection.
     """
+    # _socket's numbers: those of `socket` are enums, and a flag of these costs as much as the call.
     data, ancillary, flags, _ = connection.recvmsg(
-        READ_BYTES, _CREDENTIALS_SPACE, socket.MSG_CMSG_CLOEXEC
+        READ_BYTES, _CREDENTIALS_SPACE, _socket.MSG_CMSG_CLOEXEC
     )
-    if flags & socket.MSG_CTRUNC:
+    if flags & _socket.MSG_CTRUNC:
         raise UnwantedDescriptors("descriptors where none belong")
     for level, kind, body in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_CREDENTIALS:
             return data, _CREDENTIALS.unpack(body)[1]
     return data, None
 

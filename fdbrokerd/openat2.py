@@ -8,6 +8,8 @@ without the RESOLVE_ flags every promise about paths would be gone. `prove` is c
 import ctypes
 import os
 from errno import EAGAIN, EINVAL, EXDEV
+from functools import lru_cache
+from typing import Any
 
 from fdbrokerd.errors import Error
 from fdbrokerd.fd import OwnedFd
@@ -45,20 +47,29 @@ _syscall.argtypes = (
 )
 
 
+_HOW_BYTES = ctypes.sizeof(_How)
+
+
+@lru_cache(256)
+def _how(flags: int, mode: int, resolve: int) -> Any:
+    """Return a pointer to a struct open_how, of which a ruleset needs a handful."""
+    return ctypes.pointer(_How(flags, mode, resolve))
+
+
 def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> OwnedFd:
     """Open a path below a borrowed directory descriptor, always close-on-exec.
 
     Raises OSError: EXDEV where the path leaves what `resolve` allows, ELOOP for a link that it
     forbids, EAGAIN for a lease or, after many tries, a race.
     """
-    how = _How(flags | os.O_CLOEXEC, mode, resolve)
+    how = _how(flags | os.O_CLOEXEC, mode, resolve)
     name = os.fsencode(path)
     if b"\0" in name:
         raise OSError(EINVAL, "a path with a NUL")  # C would end it there
     error = EAGAIN
     tries = TRIES
     while error == EAGAIN and tries:
-        number = _syscall(SYS_OPENAT2, directory, name, ctypes.byref(how), ctypes.sizeof(how))
+        number = _syscall(SYS_OPENAT2, directory, name, how, _HOW_BYTES)
         if number >= 0:
             return OwnedFd(number)
         error = ctypes.get_errno()

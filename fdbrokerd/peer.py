@@ -45,13 +45,16 @@ def _unknown(error: OSError) -> NoIdentity:
     return NoIdentity(f"the kernel does not say who the peer is: {error.strerror}")
 
 
-def identify(connection: socket.socket, *, with_facts: bool) -> Peer:
+def identify(
+    connection: socket.socket, ids: tuple[int, int, int] | None = None, *, with_facts: bool
+) -> Peer:
     """Return the peer of a connected socket: its ids and groups when it connected.
 
-    Whether it is of our pid namespace is always looked at; the facts of its process only where a
-    rule asks for one. Raises NoIdentity.
+    `ids` are its `credentials`, where these were asked for before. Whether it is of our pid
+    namespace is always looked at; the facts of its process only where a rule asks for one. Raises
+    NoIdentity.
     """
-    pid, uid, gid = credentials(connection)
+    pid, uid, gid = credentials(connection) if ids is None else ids
     try:
         groups = frozenset((gid, *_groups(connection)))
         facts, foreign = _process(connection, pid, with_facts=with_facts)

@@ -53,6 +53,12 @@ class Decoder:
 
         Raises MessageTooLong or ProtocolError.
         """
+        if (
+            not (descriptors or self._partial or self._descriptors)
+            and data.find(END) == len(data) - 1
+        ):
+            self._one(data[:-1])
+            return
         *ended, rest = data.split(END)
         last = max(len(ended) - (0 if rest else 1), 0)
         for index, part in enumerate((*ended, rest)):
@@ -69,6 +75,13 @@ class Decoder:
             self._queued_bytes += len(whole)
             self._partial = bytearray()
             self._descriptors = []
+
+    def _one(self, whole: bytes) -> None:
+        """Take what is one message and nothing else, which most receives are."""
+        if len(whole) > self._max_message_bytes:
+            raise MessageTooLong(f"a message of more than {self._max_message_bytes} bytes")
+        self._messages.append(Message(whole, []))
+        self._queued_bytes += len(whole)
 
     def _attach(self, descriptors: list[OwnedFd]) -> None:
         if not descriptors:

@@ -12,9 +12,12 @@ from fdbrokerd.model.resource import Request
 from fdbrokerd.opener.intake import Intake
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
-    """What is to be opened for whom: a kind, its own specification of the resource, the request."""
+    """What is to be opened for whom: a kind, its own specification of the resource, the request.
+
+    Not frozen, which would cost as much as a system call for each request.
+    """
 
     kind: str
     spec: object

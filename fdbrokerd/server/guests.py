@@ -15,25 +15,27 @@ class Guests:
     class Full(Error):
         """One more would be too many."""
 
-        def __init__(self, peer: Peer, reason: str) -> None:
+        def __init__(self, ids: tuple[int, int, int], reason: str) -> None:
             super().__init__(reason)
-            self.peer = peer
+            pid, uid, gid = ids
+            self.peer = Peer(pid, uid, gid, frozenset((gid,)))
 
     def __init__(self) -> None:
         self._connections: set[Connection] = set()
         self._of_uid: Counter[int] = Counter()
         self._lingering = 0
 
-    def check(self, peer: Peer, limits: Limits) -> None:
+    def check(self, ids: tuple[int, int, int], limits: Limits) -> None:
         """Raise Full where there is no room; root has some when nobody else does.
 
         Who fills all places must not lock out the administrator who would end that.
         """
-        if self._of_uid[peer.uid] >= limits.connections_per_uid:
-            raise self.Full(peer, f"uid {peer.uid} has {limits.connections_per_uid} connections")
-        room = limits.connections + (limits.connections_per_uid if peer.uid == 0 else 0)
+        _, uid, _ = ids
+        if self._of_uid[uid] >= limits.connections_per_uid:
+            raise self.Full(ids, f"uid {uid} has {limits.connections_per_uid} connections")
+        room = limits.connections + (limits.connections_per_uid if uid == 0 else 0)
         if self.places >= room:
-            raise self.Full(peer, f"there are {limits.connections} connections")
+            raise self.Full(ids, f"there are {limits.connections} connections")
 
     def add(self, connection: Connection) -> None:
         """Count a connection."""

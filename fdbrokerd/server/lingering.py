@@ -25,7 +25,7 @@ class Lingering:
         self._sockets: dict[socket.socket, Callable[[], None]] = {}
 
     def add(self, connected: socket.socket, gone: Callable[[], None]) -> None:
-        """Let the peer read what there is, and then the end; `gone` is called when it has or is gone."""
+        """Let the peer read what there is, and then the end; call `gone` when that is over."""
         with suppress(OSError):  # it is gone already
             connected.shutdown(socket.SHUT_RDWR)
         if not self._sockets:

@@ -118,9 +118,9 @@ class Server:
     ) -> None:
         limits = self._rules.settings.limits
         # First of all: who is one too many must cost nothing more.
-        pid, uid, gid = credentials(connected)
-        self._guests.check(Peer(pid, uid, gid, frozenset((gid,))), limits)
-        peer = identify(connected, with_facts=self._broker.in_force.uses_facts)
+        ids = credentials(connected)
+        self._guests.check(ids, limits)
+        peer = identify(connected, ids, with_facts=self._broker.in_force.uses_facts)
         caller = Caller(peer, partial(process_of, connected, peer), scope)
         patience = Patience(limits.message_seconds, limits.reply_seconds)
         connection = Connection(

@@ -46,8 +46,8 @@ def test_what_a_connection_leaves_unread_counts_as_its_users(files: Files, loop:
     files.write_rules(RULES)
     files.write_settings(limits="{connections-per-uid: 2}")
     with running(files, COMMANDS[loop]) as broker, ExitStack() as stack:
-        for _ in range(2):
-            wire = stack.enter_context(Wire(broker.address, PERSON))
+        wires = [stack.enter_context(Wire(broker.address, PERSON)) for _ in range(2)]
+        for wire in wires:
             wire.send(MOST + b"nonsense\0")
         wait_until(
             lambda: [one["outcome"] for one in broker.records()].count("hung-up") == 2,
@@ -57,8 +57,8 @@ def test_what_a_connection_leaves_unread_counts_as_its_users(files: Files, loop:
             assert third.is_hung_up(), "their descriptors are still on their way"
         with Wire(broker.address, OTHER) as other:
             assert other.is_served()
-        assert len(wire.receive().descriptors) == 200, "what was given is not taken back"
-        wire.close_descriptors()
+        assert len(wires[0].receive().descriptors) == 200, "what was given is not taken back"
+        wires[0].close_descriptors()
         wait_until(lambda: broker.status()["connections"] == 2, "the place to be free")
         with Wire(broker.address, PERSON) as third:
             assert third.is_served()
