@@ -11,7 +11,7 @@ from fdbrokerd.errors import CallError, NoAnswer
 def add_remove(verbs: Verbs) -> None:
     """Add the verb."""
     parser = asking(verbs, "remove", _run, "remove items")
-    parser.add_argument("items", metavar="ITEM", nargs="+", help="STORE/ITEM")
+    parser.add_argument("items", metavar="ITEM", nargs="+", help="RESOURCE/ITEM")
 
 
 def _run(options: Options) -> int:

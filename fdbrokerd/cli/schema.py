@@ -16,7 +16,7 @@ _OF: Mapping[str, Callable[[], Schema]] = MappingProxyType(
 def add_schema(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verb(
-        verbs, "schema", _run, "editors what the files may hold, as JSON Schema (2020-12)"
+        verbs, "schema", _run, "what the files may hold, for editors: a JSON Schema (2020-12)"
     )
     parser.add_argument(
         "of", metavar="rules|settings", nargs="?", choices=_OF, default="rules", help="which files"

@@ -30,8 +30,16 @@ def asking(verbs: Verbs, name: str, run: Callable[[Options], int], says: str) ->
     """Add a verb that asks the broker."""
     parser = verb(verbs, name, run, says)
     parser.add_argument("--socket", metavar="ADDRESS", help="@NAME, a path or fd:N")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=DEFAULT_TIMEOUT_SECONDS)
-    parser.add_argument("--server-uid", metavar="UID", type=int, help="who may answer beside root")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=DEFAULT_TIMEOUT_SECONDS,
+        help=f"for connecting and for each answer ({DEFAULT_TIMEOUT_SECONDS:g})",
+    )
+    parser.add_argument(
+        "--server-uid", metavar="UID", type=int, help="who may answer, beside root and yourself"
+    )
     return parser
 
 

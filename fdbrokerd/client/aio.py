@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 class AsyncClient:
     """A connection to a broker for one event loop, made by `async with` or the first call.
 
+        async with AsyncClient() as broker, await broker.get("pty") as pty:
+            print(pty.properties["path"], pty.fileno("master"))
+
     As `Client`; calls of several tasks are made one after the other. What waits for an item or
     takes one does so on a connection of its own, and keeps no other task waiting. A call that is
     cancelled closes the connection, and what it received is closed.

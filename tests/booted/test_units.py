@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 NEWER = {
     "machine": {"AcceptFileDescriptors"},
-    "old_machine": {"AcceptFileDescriptors", "RestartSteps", "RestartMaxDelaySec"},
+    "old_machine": {
+        "AcceptFileDescriptors",
+        "FileDescriptorStorePreserve",
+        "RestartSteps",
+        "RestartMaxDelaySec",
+    },
 }
 """Keys that the systemd of each machine ignores with a warning."""
 
