@@ -23,7 +23,7 @@ from fdbrokerd.listing import listed
 from fdbrokerd.model.facts import KEYS, shown
 from fdbrokerd.model.resource import Resource
 from fdbrokerd.model.ruleset import Ruleset
-from fdbrokerd.naming import is_whole, needs_item
+from fdbrokerd.naming import is_whole
 from fdbrokerd.policy import decide, may, may_some
 from fdbrokerd.store.store import Store
 from fdbrokerd.version import __version__
@@ -112,7 +112,7 @@ def _resources(caller: Caller, view: View) -> list[dict[str, object]]:
 
 def _is_for(ruleset: Ruleset, caller: Caller, resource: Resource) -> bool:
     """Tell whether a peer may do something with a resource, or with some item that it may hold."""
-    if not needs_item(resource, "get"):
+    if resource.holding is None:
         return may(ruleset, caller.peer, "get", resource.name)
     verbs = kind_of(resource.kind).verbs
     return any(may_some(ruleset, caller.peer, verb, resource.name) for verb in verbs)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """One record: its values, its line of JSON, and its fields in the journal."""
 
+import re
 from collections.abc import Mapping
 from time import CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime_ns
 
 import msgspec
 
 from fdbrokerd.model.peer import Peer
-from fdbrokerd.model.resource import NO_ARGUMENTS, RESOURCE_NAME
+from fdbrokerd.model.resource import ITEM_NAME, NO_ARGUMENTS, RESOURCE_NAME
 
 REQUEST_ID = "6c2e4b0b7f1d4a37b1a5f0f7d9c3e815"
 """MESSAGE_ID of a request that was answered, whatever the answer."""
@@ -16,6 +17,9 @@ VIOLATION_ID = "f1b0a3e6a2c94d0d8d5f1be0a4c7d926"
 """MESSAGE_ID of a connection that was hung up because of what its peer sent or is."""
 
 GRANTED, DENIED, FAILED, ANSWERED, HUNG_UP = "granted", "denied", "failed", "answered", "hung-up"
+
+_PLAIN = re.compile(rf"{RESOURCE_NAME.pattern}(?:/{ITEM_NAME.pattern})?")
+"""A method, a resource or an item."""
 
 _PRIORITIES = {GRANTED: 6, ANSWERED: 6, DENIED: 5, FAILED: 4, HUNG_UP: 4}
 _encoder = msgspec.json.Encoder()
@@ -78,7 +82,7 @@ class Record:
         """Return a sentence for a person; what a peer wrote is in it only as a plain name."""
         who = "somebody" if self.peer is None else f"uid {self.peer.uid} (pid {self.peer.pid})"
         words = (self.method.rpartition(".")[2], self.resource)
-        told = " ".join(word for word in words if RESOURCE_NAME.fullmatch(word))
+        told = " ".join(word for word in words if _PLAIN.fullmatch(word))
         reason = f": {self.detail}" if self.detail else ""
         return f"{self.outcome.capitalize()} {told} for {who}{reason}".replace("  ", " ")
 

@@ -15,6 +15,8 @@ from fdbrokerd.audit import AuditLog
 from fdbrokerd.cli.command import CannotRun, find
 from fdbrokerd.cli.service import new_loop
 from fdbrokerd.fd import OwnedFd
+from fdbrokerd.model.match import PeerMatch
+from fdbrokerd.model.peer import IdRanges
 from fdbrokerd.model.settings import Settings
 from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
@@ -37,7 +39,8 @@ _MODE = 0o600
 def run(command: Sequence[str]) -> int:
     """Run a command against a broker of its own and return its exit status, 128+N for signal N."""
     openat2.prove()
-    loaded = Loaded(Settings.default(), InForce(private(os.geteuid())))
+    mine = PeerMatch(uids=(IdRanges(((os.geteuid(), os.geteuid()),)),))
+    loaded = Loaded(Settings.default(), InForce(private(os.geteuid()), admins=mine))
     address = f"@fdbrokerd-run-{secrets.token_hex(8)}"
     environment = _environment(address)
     log = AuditLog(journal=False, file=None, required=False)

@@ -25,7 +25,8 @@ def _run(options: Options) -> int:
             except NoAnswer:
                 raise  # and so would the others
             except CallError as error:
-                print(f"fdbrokerctl: {escape(item)}: {escape(str(error))}", file=sys.stderr)
+                text = str(error) if item in str(error) else f"{item}: {error}"
+                print(f"fdbrokerctl: {escape(text)}", file=sys.stderr)
                 status = status or error.exit_status
             else:
                 removed.append(item)

@@ -27,6 +27,8 @@ def pairs(values: Mapping[str, object], indent: str = "") -> str:
 
 
 def _shown(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return " ".join(str(one) for one in value) or "-"
     if name.endswith("USec") and isinstance(value, int):
