@@ -59,6 +59,7 @@ class Connection:
         owner: Owner["Connection"],
         loop: asyncio.AbstractEventLoop,
         patience: Patience,
+        calls: Repeated,
         *,
         check_writer: bool,
     ) -> None:
@@ -70,7 +71,7 @@ class Connection:
         self._check_writer = check_writer
         self._decoder = Decoder()
         self._busy = False
-        self._calls = Repeated()
+        self._calls = calls
         self._cancel: Cancel | None = None
         self._continues = False
         self._outgoing = Outgoing(connected, loop, patience.reply, self)

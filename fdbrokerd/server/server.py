@@ -24,6 +24,7 @@ from fdbrokerd.model.holding import Holding
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.opener import Pool, Zygote
 from fdbrokerd.peer import NoIdentity, credentials, identify, process_of
+from fdbrokerd.repeated import Callers
 from fdbrokerd.server.guests import Guests
 from fdbrokerd.server.keeping import Keeping
 from fdbrokerd.server.lease_book import LeaseBook
@@ -63,6 +64,7 @@ class Server:
         self._notifier = notifier
         self._turns = Turns(loop.call_soon)
         self._guests = Guests()
+        self._callers = Callers()
         self._lingering = Lingering(loop)
         self._listeners: list[Listener] = []
         self._pool = Pool(zygote, loop)
@@ -123,8 +125,9 @@ class Server:
         peer = identify(connected, ids, with_facts=self._broker.in_force.uses_facts)
         caller = Caller(peer, partial(process_of, connected, peer), scope)
         patience = Patience(limits.message_seconds, limits.reply_seconds)
+        calls = self._callers.calls_of(caller)
         connection = Connection(
-            connected, caller, self, self._loop, patience, check_writer=check_writer
+            connected, caller, self, self._loop, patience, calls, check_writer=check_writer
         )
         self._guests.add(connection)
 
