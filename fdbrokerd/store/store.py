@@ -21,6 +21,7 @@ from fdbrokerd.store.hangups import TELL_TYPES, Hangups
 from fdbrokerd.store.held import Held
 from fdbrokerd.store.item import Item, Part
 from fdbrokerd.store.records import Gone, Put
+from fdbrokerd.store.reservations import Reservations
 from fdbrokerd.store.table import Table
 from fdbrokerd.store.usage import Usage
 from fdbrokerd.store.waiting import Waiting
@@ -58,10 +59,7 @@ class Store:
         self.room = room
         self._usage = Usage()
         self._expiry = Expiry(alarm, table.state.items, self._expire)
-        self._reserved: dict[str, int] = {}
-        self._tickets = 0
-        self._overdue: set[str] = set()
-        self._cut_off: set[str] = set()
+        self._reservations = Reservations()
         self._arrivals = Arrivals(held, table.state.new_id)
         for item in table.state.items.values():
             self._came(item)
@@ -91,7 +89,7 @@ class Store:
 
     def is_reserved(self, name: str) -> bool:
         """Tell whether a Take of the item waits for its Commit."""
-        return name in self._reserved
+        return name in self._reservations
 
     def lend(self, item: Item, wanted: frozenset[str] | None = None) -> Opened:
         """Return the descriptors of an item, all or those that are wanted, for one answer."""
@@ -114,7 +112,7 @@ class Store:
         there = self.find(item.name)
         if there is not None and not replace:
             raise ItemExists(item=item.name)
-        if item.name in self._reserved:
+        if item.name in self._reservations:
             raise Busy(resource=item.name)
         self._usage.check(holding.quota, item, there)
 
@@ -182,24 +180,22 @@ class Store:
 
     def reserve(self, name: str) -> int:
         """Keep an item for one answer, or one Take; return what this reservation is known by."""
-        self._tickets += 1
-        self._reserved[name] = self._tickets
-        return self._tickets
+        return self._reservations.begin(name)
 
     def is_reserved_by(self, name: str, ticket: int) -> bool:
         """Tell whether a reservation lasts: who may remove the item can end it."""
-        return self._reserved.get(name) == ticket
+        return self._reservations.lasts(name, ticket)
 
     def give_back(self, name: str, ticket: int) -> None:
         """End a reservation; the item is there for others, unless its end came meanwhile."""
-        if not self.is_reserved_by(name, ticket):
-            return
-        del self._reserved[name]
-        if name in self._cut_off:
+        if self._reservations.lasts(name, ticket):
+            self._free(name)
+
+    def _free(self, name: str) -> None:
+        after = self._reservations.end(name)
+        if after is Event.HANGUP:
             self._drop(name)
-            return
-        if name in self._overdue:
-            self._overdue.discard(name)
+        elif after is Event.EXPIRED:
             self._expiry.add(self.table.state.items[name])
         self.wake(name)
 
@@ -212,9 +208,7 @@ class Store:
         """
         item = self.table.state.items[name]
         self._append(Gone(name, transaction, uid))
-        self._reserved.pop(name, None)
-        self._overdue.discard(name)
-        self._cut_off.discard(name)
+        self._reservations.end(name)
         self._usage.remove(item)
         self._release(item)
         self._tell(event, name)
@@ -236,7 +230,7 @@ class Store:
         for part in item.parts:
             if part.name in parts:
                 self._held.release(part.id)
-        self.give_back(name, self._reserved.get(name, 0))
+        self._free(name)
 
     def _append(self, record: Gone | Put) -> None:
         try:
@@ -247,14 +241,7 @@ class Store:
 
     def _expire(self, name: str) -> bool:
         """Remove what has had its time; what is reserved goes when it is given back."""
-        if name in self._reserved:
-            self._overdue.add(name)
-            return True
-        try:
-            self.remove(name, Event.EXPIRED)
-        except OpenFailed:
-            return False
-        return True
+        return self._end(name, Event.EXPIRED, Event.EXPIRED)
 
     def _hung_up(self, identity: int) -> None:
         """Tell of items whose other end has gone, and drop those whose store wants it so."""
@@ -266,14 +253,18 @@ class Store:
 
     def _drop(self, name: str) -> None:
         """Remove what hung up; what is reserved goes when it is given back."""
-        if name in self._reserved:
-            self._cut_off.add(name)
-            return
+        self._end(name, Event.REMOVED, Event.HANGUP)
+
+    def _end(self, name: str, event: Event, reason: Event) -> bool:
+        """Remove an item now or, for that reason, later; False where it stays."""
+        if name in self._reservations:
+            self._reservations.put_off(name, reason)
+            return True
         try:
-            self.remove(name)
-        except OpenFailed:  # it stays, for others as well
-            self._cut_off.discard(name)
-            self.wake(name)
+            self.remove(name, event)
+        except OpenFailed:
+            return False
+        return True
 
     # Waiting.
 
@@ -283,7 +274,7 @@ class Store:
 
     def wake(self, name: str) -> None:
         """Let those who wait for an item ask again, as long as nobody has reserved it."""
-        self.waiting.wake(name, lambda: name not in self._reserved)
+        self.waiting.wake(name, lambda: name not in self._reservations)
 
     def close(self) -> None:
         """Close everything here; what is kept elsewhere stays."""

@@ -198,17 +198,17 @@ def test_what_is_reserved_is_neither_replaced_nor_doubled(shelf: Shelf) -> None:
     shelf.put("s/a", an_eventfd())
     shelf.store.reserve("s/a")
     assert isinstance(shelf.refused("s/a", an_eventfd(), replace=True), Busy)
-    shelf.store.give_back("s/a", shelf.store._reserved["s/a"])
+    shelf.store.give_back("s/a", shelf.store._reservations._tickets["s/a"])
     shelf.put("s/a", an_eventfd(), replace=True)
 
 
 def test_its_time_ends_when_it_is_given_back(shelf: Shelf) -> None:
     shelf.put("s/a", an_eventfd(), seconds=0.001)
     shelf.store.reserve("s/a")
-    shelf.loop.until(lambda: bool(shelf.store._overdue))
+    shelf.loop.until(lambda: bool(shelf.store._reservations._after))
     assert "s/a" in shelf.table.state.items
     assert shelf.events == ["added s/a"]
-    shelf.store.give_back("s/a", shelf.store._reserved["s/a"])
+    shelf.store.give_back("s/a", shelf.store._reservations._tickets["s/a"])
     shelf.loop.until(lambda: len(shelf.store) == 0)
     assert shelf.events == ["added s/a", "expired s/a"]
 
@@ -216,11 +216,11 @@ def test_its_time_ends_when_it_is_given_back(shelf: Shelf) -> None:
 def test_a_commit_after_its_time_is_good(shelf: Shelf) -> None:
     shelf.put("s/a", an_eventfd(), seconds=0.001)
     shelf.store.reserve("s/a")
-    shelf.loop.until(lambda: bool(shelf.store._overdue))
+    shelf.loop.until(lambda: bool(shelf.store._reservations._after))
     shelf.store.remove("s/a", transaction="t", uid=9)
     assert shelf.table.state.finished("t") == (9, "s/a")
     shelf.put("s/a", an_eventfd())
-    assert shelf.store._overdue == set()
+    assert not shelf.store._reservations._after
 
 
 def test_a_part_goes_and_the_rest_stays(shelf: Shelf) -> None:
@@ -287,7 +287,7 @@ def test_what_is_reserved_is_dropped_when_it_is_given_back() -> None:
         other.close()
         shelf.loop.until(lambda: "hangup s/a" in shelf.events)
         assert len(shelf.store) == 1
-        shelf.store.give_back("s/a", shelf.store._reserved["s/a"])
+        shelf.store.give_back("s/a", shelf.store._reservations._tickets["s/a"])
         assert len(shelf.store) == 0
         assert not shelf.store.is_reserved("s/a")
 
@@ -302,7 +302,7 @@ def test_and_not_where_it_was_taken_and_another_has_its_name() -> None:
         shelf.store.remove("s/a", transaction="t", uid=1)
         shelf.put("s/a", an_eventfd())
         shelf.store.reserve("s/a")
-        shelf.store.give_back("s/a", shelf.store._reserved["s/a"])
+        shelf.store.give_back("s/a", shelf.store._reservations._tickets["s/a"])
         assert len(shelf.store) == 1
 
 
@@ -347,7 +347,7 @@ def test_who_waits_is_not_asked_for_what_is_reserved(shelf: Shelf) -> None:
         shelf.wait("s/a", take(name))
     shelf.put("s/a", an_eventfd())
     assert asked == ["first"]
-    shelf.store.give_back("s/a", shelf.store._reserved["s/a"])
+    shelf.store.give_back("s/a", shelf.store._reservations._tickets["s/a"])
     assert asked == ["first", "second"]
 
 
@@ -359,7 +359,7 @@ def test_a_thousand_that_cannot_be_answered_are_no_recursion(shelf: Shelf) -> No
         def again() -> bool:
             asked.append(number)
             shelf.store.reserve("s/a")
-            shelf.store.give_back("s/a", shelf.store._reserved["s/a"])
+            shelf.store.give_back("s/a", shelf.store._reservations._tickets["s/a"])
             return True
 
         return again
