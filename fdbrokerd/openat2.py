@@ -17,6 +17,9 @@ from fdbrokerd.fd import OwnedFd
 SYS_OPENAT2 = 437
 """The same number on every architecture: it is newer than the common table (Linux 5.6)."""
 
+AT_FDCWD = -100
+"""Instead of a directory, for an absolute path (openat2(2))."""
+
 RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04

@@ -50,7 +50,10 @@ def parent_of(root: int, path: str, *, links: bool, cross: bool) -> tuple[OwnedF
     """
     directory, _, name = path.rpartition("/")
     try:
-        parent = openat2(root, directory or ".", _DIRECTORY, strict(cross=cross))
+        if directory:
+            parent = openat2(root, directory, _DIRECTORY, strict(cross=cross))
+        else:
+            parent = OwnedFd.copy_of(root)
     except OSError as error:
         if error.errno != ELOOP or not links:
             raise

@@ -41,7 +41,7 @@ from fdbrokerd.model.argument import Argument
 from fdbrokerd.model.key import Account, Key, KeyRefused, Mode, Section, Size, Text, Values, Word
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Request
-from fdbrokerd.openat2 import RESOLVE_NO_MAGICLINKS, openat2
+from fdbrokerd.openat2 import AT_FDCWD, RESOLVE_NO_MAGICLINKS, openat2
 from fdbrokerd.opened import Opened
 from fdbrokerd.trusted_path import controlled
 
@@ -202,9 +202,11 @@ def _root_of(spec: FileSpec) -> OwnedFd:
 
     Otherwise whoever owns that part could have the root be /etc.
     """
-    with OwnedFd(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as top:
-        resolve = RESOLVE_NO_MAGICLINKS if spec.controlled else strict(cross=True)
-        return openat2(top.fileno(), spec.root[1:] or ".", os.O_PATH | os.O_DIRECTORY, resolve)
+    flags = os.O_PATH | os.O_DIRECTORY
+    if spec.controlled:
+        return openat2(AT_FDCWD, spec.root, flags, RESOLVE_NO_MAGICLINKS)
+    with OwnedFd(os.open("/", flags | os.O_CLOEXEC)) as top:
+        return openat2(top.fileno(), spec.root[1:] or ".", flags, strict(cross=True))
 
 
 def _root(values: Values) -> str:
