@@ -27,7 +27,9 @@ def _parser() -> argparse.ArgumentParser:
         "--config", metavar="FILE", help=f"the settings; {PATH}, where it is, unless given"
     )
     parser.add_argument(
-        "--daemonize", action="store_true", help="detach, for systems without systemd"
+        "--daemonize",
+        action="store_true",
+        help="detach, for systems without systemd; what peers put is held until it ends",
     )
     parser.add_argument(
         "--pid-file", metavar="FILE", help=f"with --daemonize; {PID_FILE} unless given"
@@ -35,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--run",
         action="store_true",
-        help="start a private broker with the built-in rules, run CMD against it, exit as it does",
+        help="start a private broker with the built-in rules, run CMD against it, exit as it does; "
+        "what is put there ends with it",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("command", metavar="-- CMD", nargs="*", help="with --run")

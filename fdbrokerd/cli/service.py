@@ -52,6 +52,7 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
         opened = stack.enter_context(doors(loaded.settings, passed))
         log = stack.enter_context(closing(open_log(loaded.settings)))
         if detach:
+            _say_how_long(loaded)
             keep = [*(one.fileno() for one in opened.sockets()), *log.filenos()]
             stack.enter_context(detached(pid_file, keep))
         raise_descriptor_limit()
@@ -59,6 +60,12 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
         zygote = stack.enter_context(closing(Zygote(serve)))
         _serve(loaded, load, log, zygote, opened, keeping)
     return 0
+
+
+def _say_how_long(loaded: Loaded) -> None:
+    """Say, while somebody reads it, that what peers put is not kept by anybody else."""
+    if any(one.holding for one in loaded.in_force.ruleset.resources.values()):
+        print("fdbrokerd: holding what peers put until this daemon ends", file=sys.stderr)
 
 
 def load_files(config: str | None) -> Loaded:

@@ -55,6 +55,19 @@ def detached(files: Files, pid_file: Path | str, loop: str = "uvloop") -> Iterat
             wait_until_ended([pid])
 
 
+def test_it_says_how_long_it_holds_what_is_put(files: Files, loop: str) -> None:
+    files.write_rules("resources:\n  slots: {kind: store}\n")
+    done = start(files, files.directory / "pid", loop)
+    assert (done.returncode, done.stdout) == (0, "")
+    with Wire(files.address) as wire:
+        status = wire.call(f"{MANAGER}Status").parameters
+    with OwnedFd(os.pidfd_open(int(status["pid"]))) as process:
+        signal.pidfd_send_signal(process.fileno(), signal.SIGTERM)
+    wait_until_ended([int(status["pid"])])
+    assert done.stderr == "fdbrokerd: holding what peers put until this daemon ends\n"
+    assert status["store"]["durable"] is False
+
+
 def test_detached(files: Files, loop: str) -> None:
     pid_file = files.directory / "pid"
     with detached(files, pid_file, loop) as pid:
