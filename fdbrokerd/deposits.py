@@ -67,7 +67,7 @@ class Deposits:
         put: Put,
         resource: Resource,
         in_force: InForce,
-        user: str | None = None,
+        user: str | None,
     ) -> None:
         """Answer a Put with a transaction and the socket for its descriptors. Raises CallError.
 
