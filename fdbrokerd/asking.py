@@ -2,7 +2,8 @@
 """One request on its way: who asks what, its record, where the answer goes, what was decided."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.asked import InForce
 from fdbrokerd.audit import Record
@@ -11,41 +12,28 @@ from fdbrokerd.leases import Admission
 from fdbrokerd.messages import Call
 from fdbrokerd.model.resource import Request, Resource
 from fdbrokerd.model.verdict import Verdict
+from fdbrokerd.store.held import Lent
 from fdbrokerd.store.item import Item
 
 
-class Asking:
+class Asking(Struct, eq=False):
     """A request until it is answered. It may wait, and be looked at several times."""
 
-    __slots__ = (
-        "_leave",
-        "busy",
-        "call",
-        "caller",
-        "done",
-        "gone",
-        "late",
-        "record",
-        "recorded",
-        "tell",
-    )
-
-    def __init__(self, caller: Caller, call: Call, record: Record, reply: Reply) -> None:
-        self.caller = caller
-        self.call = call
-        self.record = record
-        self.busy = False
-        """It is being looked at, or a child is at work for it; whoever does that goes on with it,
-        and nobody else: it would be answered twice."""
-        self.done = False
-        self.late = False
-        """What it waits for has not come in its time."""
-        self.gone = False
-        """Nobody is there any more to be answered."""
-        self.recorded = False
-        """Its record is written: it will be answered for as long as its peer listens."""
-        self.tell = reply
-        self._leave: list[Callable[[], object]] = []
+    caller: Caller
+    call: Call
+    record: Record
+    tell: Reply
+    busy: bool = False
+    """It is being looked at, or a child is at work for it; whoever does that goes on with it, and
+    nobody else: it would be answered twice."""
+    done: bool = False
+    late: bool = False
+    """What it waits for has not come in its time."""
+    gone: bool = False
+    """Nobody is there any more to be answered."""
+    recorded: bool = False
+    """Its record is written: it will be answered for as long as its peer listens."""
+    _leave: tuple[Callable[[], object], ...] = ()
 
     @property
     def waits(self) -> bool:
@@ -59,43 +47,47 @@ class Asking:
     def finish(self, answer: Answer) -> None:
         """Send the answer; its record is written when it has left."""
         self.done = True
-        self.stop()
+        if self._leave:
+            self.stop()
         self.tell(answer)
 
     def stop(self) -> None:
         """Wait no more."""
-        leaving, self._leave = self._leave, []
+        leaving, self._leave = self._leave, ()
         for leave in leaving:
             leave()
 
 
-@dataclass(slots=True)
-class Decided:
+class Decided(Struct, eq=False):
     """What a call asks for and what the rules in force say of it: allowed.
 
     The same for every call of the same bytes by the same peer under the same rules, so it is kept
-    with the call. `wanted` are the names of the descriptors of an item, None for all; `item` is the
-    one that was handed over last, and `encoded` the answer that did.
+    with the call. `counted`: only by rules that have a limit. `rules` are the names of those that
+    allow it, `wanted` those of the descriptors of an item, None for all. `item` is the one that was
+    handed over last, where nothing was to be counted or undone: the same answer, `encoded` and
+    `lent`, can be given again.
     """
 
     in_force: InForce
     resource: Resource
     request: Request
     verdict: Verdict
+    counted: bool
+    rules: tuple[str, ...]
     wanted: frozenset[str] | None
     item: Item | None = None
-    encoded: bytes | None = None
+    encoded: bytes = b""
+    lent: Lent | None = None
 
     def note(self, record: Record) -> None:
         """Write into a record what deciding would have."""
         record.resource = self.request.resource
         record.arguments = self.request.arguments
         record.verdict = "allow"
-        record.rules = self.verdict.rule_ids
+        record.rules = self.rules
 
 
-@dataclass(slots=True)
-class Order:
+class Order(Struct, eq=False):
     """A request that is decided and counted, while what it is about is opened."""
 
     asking: Asking

@@ -35,6 +35,7 @@ from fdbrokerd.opened import Opened
 from fdbrokerd.opener.child import Job
 from fdbrokerd.questions import View, reply_to
 from fdbrokerd.recorder import Recorder
+from fdbrokerd.store.held import Lent
 from fdbrokerd.store.item import Item
 from fdbrokerd.store.store import Store
 from fdbrokerd.transactions import Transactions
@@ -171,8 +172,15 @@ class Broker:
         """Ask the rules, and keep what they say with the call. Raises Denied."""
         verdict = allowed(in_force.ruleset, asking.caller.peer, request, asking.record)
         is_item = "/" in request.resource
-        wanted = kind_of(resource.kind).wanted(request) if is_item else None
-        decided = Decided(in_force, resource, request, verdict, wanted)
+        decided = Decided(
+            in_force,
+            resource,
+            request,
+            verdict,
+            counted=verdict.counted,
+            rules=verdict.rule_ids,
+            wanted=kind_of(resource.kind).wanted(request) if is_item else None,
+        )
         if not names_user(resource):  # a user's name may be another one by the next call
             asking.call.decided = decided
         return decided
@@ -185,13 +193,21 @@ class Broker:
 
     def _get(self, asking: Asking, decided: Decided) -> None:
         """Find, count, open, and hand over what is allowed."""
+        if decided.lent is not None and self._items.is_free(decided.item):
+            decided.lent.again()
+            name, again = decided.request.resource, decided.lent
+            grant = Grant(self.grants, asking, name, again, decided.encoded)
+            self.grants.hand_over(grant, "", decided.in_force.ruleset)
+            return
         request = decided.request
         item = None
         if "/" in request.resource:
             item = self._items.find(decided.resource, request, decided.wanted)
             if item is None:
                 self._items.check_room(decided.resource, request, asking.caller.peer)
-        admission = self._admit(asking.caller, decided.verdict, request)
+        admission = None
+        if decided.counted:
+            admission = self._admit(asking.caller, decided.verdict, request)
         order = Order(asking, decided, admission)
         if item is not None:
             self._hand_over(order, item)
@@ -220,8 +236,10 @@ class Broker:
                 order.decided.resource, request, order.asking.caller.peer, outcome, made
             )
         else:
-            grant = Grant(request.resource, order.decided.resource.kind, outcome, order.admission)
-            self.grants.hand_over(order.asking, grant, order.decided.in_force.ruleset)
+            lease = self.grants.lease(order.admission)
+            data = encoded(request.resource, order.decided.resource.kind, outcome, lease)
+            grant = Grant(self.grants, order.asking, request.resource, outcome, data)
+            self.grants.hand_over(grant, lease, order.decided.in_force.ruleset)
 
     def _made(self, order: Order, outcome: Item | CallError) -> None:
         if isinstance(outcome, Item):
@@ -236,21 +254,21 @@ class Broker:
 
     def _hand_over(self, order: Order, item: Item) -> None:
         """Hand over an item, which nobody has reserved."""
-        asking, resource, request = order.asking, order.decided.resource, order.decided.request
+        asking, decided = order.asking, order.decided
+        resource, name = decided.resource, item.name
         try:
-            opened = self._items.lend(resource, item, order.decided.wanted, asking.caller.peer)
+            opened = self._items.lend(resource, item, decided.wanted, asking.caller.peer)
         except CallError as error:
             self._fail(order, error)
             return
-        reserved = self._items.reserve(asking.caller, resource, request)
-        delivered = partial(self._items.delivered, item.name, opened, reserved)
-        grant = Grant(item.name, resource.kind, opened, order.admission, reserved[0], delivered)
-        if order.admission is None and not reserved[0]:
-            decided = order.decided
-            if decided.item is not item:
-                decided.item, decided.encoded = item, encoded(grant)
-            grant.encoded = decided.encoded
-        self.grants.hand_over(asking, grant, order.decided.in_force.ruleset)
+        reserved = self._items.reserve(asking.caller, resource, decided.request)
+        lease = self.grants.lease(order.admission)
+        data = encoded(name, resource.kind, opened, lease, reserved.transaction)
+        if isinstance(opened, Lent) and not (lease or reserved.ticket):
+            decided.item, decided.encoded, decided.lent = item, data, opened
+        then = partial(self._items.delivered, name, opened.names, reserved)
+        grant = Grant(self.grants, asking, name, opened, data, then if reserved.ticket else None)
+        self.grants.hand_over(grant, lease, decided.in_force.ruleset)
 
     def _fail(self, order: Order, error: CallError) -> None:
         if order.admission is not None:

@@ -13,7 +13,7 @@ import sys
 from errno import EBADF
 
 from fdbrokerd.errors import Unreachable, UsageError
-from fdbrokerd.fd import OwnedFd
+from fdbrokerd.fd import OwnedFd, Rights
 from fdbrokerd.wire import MAX_DESCRIPTORS
 
 READ_BYTES = 16 * 1024
@@ -41,19 +41,15 @@ def receive_reply(connection: _socket.socket) -> tuple[bytes, list[OwnedFd], boo
     return data, descriptors, bool(flags & _socket.MSG_CTRUNC)
 
 
-def send(
-    connection: _socket.socket, data: bytes | memoryview, descriptors: tuple[OwnedFd, ...]
-) -> int:
+def send(connection: _socket.socket, data: bytes | memoryview, rights: Rights) -> int:
     """Send bytes, and descriptors with the first of them, in one sendmsg(2); return how many bytes.
 
     After a short count the descriptors are gone with the bytes that went: the rest is sent without.
     Never waits.
     """
-    if not descriptors:
+    if not rights:
         return connection.send(data, _SEND_FLAGS)
-    numbers = struct.pack(f"{len(descriptors)}i", *(one.fileno() for one in descriptors))
-    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)
-    return connection.sendmsg([data], [rights], _SEND_FLAGS)
+    return connection.sendmsg((data,), rights, _SEND_FLAGS)
 
 
 def parse_address(text: str) -> str | bytes:

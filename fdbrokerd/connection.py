@@ -9,12 +9,14 @@ While a reply waits, for a child or for the peer to read, nothing more is read. 
 protocol ends in `_hang_up`, with a record; a peer that leaves ends in `close`, without.
 """
 
+import _socket
 import asyncio
 import socket
 
 from fdbrokerd.errors import ProtocolError
-from fdbrokerd.exchange import Answer, Caller, Cancel, Patience
-from fdbrokerd.listening import has_gone, receive_call
+from fdbrokerd.exchange import Answer, Caller, Cancel
+from fdbrokerd.listening import Writer, has_gone, receive_call, uid_of
+from fdbrokerd.model.settings import Limits
 from fdbrokerd.outgoing import Outgoing
 from fdbrokerd.owner import Owner
 from fdbrokerd.repeated import Repeated
@@ -42,23 +44,25 @@ class Connection:
         "_deadline",
         "_decoder",
         "_ending",
+        "_limits",
         "_lookout",
         "_loop",
         "_outgoing",
         "_owner",
-        "_patience",
         "_reading",
         "_socket",
+        "_writer",
         "caller",
+        "is_closed",
     )
 
     def __init__(
         self,
-        connected: socket.socket,
+        connected: _socket.socket,
         caller: Caller,
         owner: Owner["Connection"],
         loop: asyncio.AbstractEventLoop,
-        patience: Patience,
+        limits: Limits,
         calls: Repeated,
         *,
         check_writer: bool,
@@ -67,18 +71,21 @@ class Connection:
         self._socket = connected
         self._owner = owner
         self._loop = loop
-        self._patience = patience
+        self._limits = limits
         self._check_writer = check_writer
         self._decoder = Decoder()
         self._busy = False
         self._calls = calls
         self._cancel: Cancel | None = None
         self._continues = False
-        self._outgoing = Outgoing(connected, loop, patience.reply, self)
+        self._outgoing = Outgoing(connected, loop, limits.reply_seconds, self)
         self._deadline: asyncio.TimerHandle | None = None
         self._lookout: asyncio.TimerHandle | None = None
         self._ending = False
         self._reading = False
+        self._writer: Writer | None = None
+        """The last one that was found to be the peer itself."""
+        self.is_closed = False
         self._read(on=True)
 
     def _read(self, *, on: bool) -> None:
@@ -94,17 +101,7 @@ class Connection:
     def on_readable(self) -> None:
         """Receive once; further bytes bring us back here."""
         try:
-            data, writer_uid = receive_call(self._socket)
-            if not data:
-                self._at_end()
-                return
-            if self._check_writer and writer_uid != self.caller.peer.uid:
-                # Passed on, inherited across a change of uid, or a setuid program: whoever writes
-                # is not who connected.
-                self._hang_up(f"written by uid {writer_uid}")
-                return
-            waiting = self._decoder.waiting
-            self._decoder.feed(data, [])
+            data, writer = receive_call(self._socket)
         except BlockingIOError:
             return
         except ProtocolError as error:
@@ -113,6 +110,24 @@ class Connection:
         except OSError:
             self.close()
             return
+        if not data:
+            self._at_end()
+        elif writer == self._writer or self._is_own(writer):
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Answer what has come at once, where nobody else waits; else keep it for our turn."""
+        if not (self._busy or self._outgoing.busy):
+            only = self._decoder.only(data)
+            if only is not None and self._owner.is_next(self):
+                self._call(only)
+                return
+        waiting = self._decoder.waiting
+        try:
+            self._decoder.feed(data, [])
+        except ProtocolError as error:
+            self._hang_up(str(error))
+            return
         if self._decoder.waiting > waiting:
             self._clear_deadline()  # what has begun now is another message
             self._owner.ready(self)
@@ -120,6 +135,19 @@ class Connection:
             self._read(on=False)
             self._watch_peer()
         self._watch_message()
+
+    def _is_own(self, writer: Writer) -> bool:
+        """Tell whether the peer itself has written, or hang up.
+
+        Passed on, inherited across a change of uid, or a setuid program: then whoever writes is not
+        who connected.
+        """
+        uid = uid_of(writer)
+        if self._check_writer and uid != self.caller.peer.uid:
+            self._hang_up(f"written by uid {uid}")
+            return False
+        self._writer = writer
+        return True
 
     @property
     def _has_enough(self) -> bool:
@@ -156,10 +184,13 @@ class Connection:
         if self._busy or self._outgoing.busy or self.is_closed:
             return
         message = self._decoder.next()
-        if message is None:
-            return
+        if message is not None:
+            self._call(message.data)
+
+    def _call(self, message: bytes) -> None:
+        """Answer one call, now or later."""
         try:
-            call = self._calls.read(message.data)
+            call = self._calls.read(message)
         except ProtocolError as error:
             self._hang_up(str(error))
             return
@@ -170,6 +201,8 @@ class Connection:
             cancel = self._owner.answer(self.caller, call, reply)
         except Exception:  # noqa: BLE001 (the only one: a mistake of ours must not stop the others)
             self._owner.broken(self)
+        if not self._busy and cancel is None:
+            return
         if self._busy and not self.is_closed:
             # What waits for something is read from all the same, to see its peer go.
             self._cancel = cancel
@@ -209,6 +242,8 @@ class Connection:
     def sent(self) -> None:
         """Go on with what waits, or with reading, or go: an answer has left."""
         self._busy = self._continues
+        if self._reading and self._deadline is None and not self._busy and self._decoder.idle:
+            return  # nothing to go on with, as nearly always
         if self._busy:
             self._read(on=not self._ending and not self._has_enough)
             self._watch_peer()
@@ -247,7 +282,9 @@ class Connection:
             self._clear_deadline()
         elif self._deadline is None:
             reason = "half a message and then silence"
-            self._deadline = self._loop.call_later(self._patience.message, self._hang_up, reason)
+            self._deadline = self._loop.call_later(
+                self._limits.message_seconds, self._hang_up, reason
+            )
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
@@ -258,15 +295,11 @@ class Connection:
         self._owner.hung_up(self.caller, reason)
         self.close()
 
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether the socket is closed."""
-        return self._socket.fileno() < 0
-
     def close(self) -> None:
         """Close the socket; what was not sent is recorded as not delivered."""
         if self.is_closed:
             return
+        self.is_closed = True
         self._clear_deadline()
         if self._lookout is not None:
             self._lookout.cancel()

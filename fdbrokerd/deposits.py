@@ -18,7 +18,7 @@ from fdbrokerd.audit.record import GRANTED
 from fdbrokerd.calls import FOR_EVER_USEC, Put
 from fdbrokerd.children import Children
 from fdbrokerd.errors import CallError, Denied, InvalidArgument, LimitReached, OpenFailed
-from fdbrokerd.exchange import Answer, Caller
+from fdbrokerd.exchange import Answer, Awaited, Caller
 from fdbrokerd.items import SECOND_NS, Items, holding_of
 from fdbrokerd.judge import Own
 from fdbrokerd.messages import encode_reply
@@ -39,6 +39,20 @@ from fdbrokerd.transactions import Putting, Taking, Transactions, deposit, new_n
 from fdbrokerd.wire import MAX_DESCRIPTORS
 
 Ended = Callable[[Item | CallError], None]
+
+
+class Begun(Awaited):
+    """The answer to a Put: the socket for the descriptors of this item."""
+
+    __slots__ = ("_item",)
+
+    def __init__(self, item: str, data: bytes, then: Callable[[str], None], opened: Opened) -> None:
+        super().__init__(data, then, opened)
+        self._item = item
+
+    def instead(self, errno: int) -> Answer:
+        """Return the answer for a peer that the kernel gives no descriptors to."""
+        return without_descriptors(self._item, errno)
 
 
 class Deposits:
@@ -103,7 +117,7 @@ class Deposits:
             self._recorder.write(record, failure)
 
         data = encode_reply({"transaction": transaction, "fileDescriptor": 0})
-        asking.finish(Answer(data, delivered, opened, partial(without_descriptors, put.item)))
+        asking.finish(Begun(put.item, data, delivered, opened))
 
     def _check(self, putting: Putting, ruleset: Ruleset, record: Record) -> None:
         """Raise what stands in the way now; the Commit looks again."""

@@ -2,7 +2,8 @@
 """One call and its answer, between a connection and the broker."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.model.peer import Peer
@@ -10,8 +11,7 @@ from fdbrokerd.model.rule import covered
 from fdbrokerd.opened import Opened
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Caller:
+class Caller(Struct, frozen=True, eq=False):
     """Who asks, through which door. One for each connection, and equal to no other.
 
     `scope` are the resources that the listener serves, None for all. `process_of` returns a pidfd
@@ -27,51 +27,56 @@ class Caller:
         return self.scope is None or covered(resource, self.scope)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a peer may take, in seconds."""
-
-    message: float
-    """From the first byte of a message to its last."""
-    reply: float
-    """Until a reply is read."""
-
-
 class Answer:
-    """What goes back: bytes, the descriptors to attach, and who is told how it went.
+    """What goes back: bytes, and the descriptors to attach, owned here.
 
-    `delivered` is told once what became of it; then the descriptors here are closed, whether they
-    went or not. `instead` makes the answer for a peer that the kernel gives no descriptors to.
-    `continues`: more answers to the same call will follow.
+    `delivered` is told once what became of it. `continues`: more answers to the same call follow.
     """
 
-    __slots__ = ("_delivered", "continues", "data", "instead", "opened")
+    __slots__ = ("continues", "data", "opened")
+
+    def __init__(
+        self, data: bytes, opened: Opened | None = None, *, continues: bool = False
+    ) -> None:
+        self.data = data
+        self.opened = opened
+        self.continues = continues
+
+    @property
+    def descriptors(self) -> tuple[OwnedFd, ...]:
+        """Return the descriptors to attach."""
+        return () if self.opened is None else self.opened.descriptors
+
+    def delivered(self, failure: str = "") -> None:  # noqa: ARG002
+        """Close the descriptors, whether they went or not; `failure` says why they did not."""
+        if self.opened is not None:
+            self.opened.close()
+
+    def instead(self, errno: int) -> "Answer | None":  # noqa: ARG002
+        """Return the answer for a peer that the kernel gives no descriptors to."""
+        return None
+
+
+class Awaited(Answer):
+    """An answer of which somebody wants to know how it went."""
+
+    __slots__ = ("_then",)
 
     def __init__(
         self,
         data: bytes,
-        delivered: Callable[[str], None],
+        then: Callable[[str], None],
         opened: Opened | None = None,
-        instead: "Callable[[int], Answer] | None" = None,
         *,
         continues: bool = False,
     ) -> None:
-        self.data = data
-        self.continues = continues
-        self.opened = opened
-        self.instead = instead
-        self._delivered = delivered
-
-    @property
-    def descriptors(self) -> tuple[OwnedFd, ...]:
-        """Return the descriptors to attach, owned by this answer."""
-        return () if self.opened is None else self.opened.descriptors
+        super().__init__(data, opened, continues=continues)
+        self._then = then
 
     def delivered(self, failure: str = "") -> None:
-        """Close the descriptors and finish the record; `failure` says why the peer has nothing."""
-        if self.opened is not None:
-            self.opened.close()
-        self._delivered(failure)
+        """Close the descriptors, and tell."""
+        super().delivered(failure)
+        self._then(failure)
 
 
 Reply = Callable[[Answer], None]

@@ -6,9 +6,10 @@ what was read was its, since a number is not used again while its process lives.
 is unknown, and so is all of it where the process has ended.
 """
 
+import _socket
 import os
+import re
 import select
-import socket
 from contextlib import suppress
 from errno import EFBIG
 
@@ -18,6 +19,12 @@ from fdbrokerd.model.facts import NO_FACTS, UNKNOWN, Fact, Facts
 
 MAX_FILE_BYTES = 1024 * 1024
 """A process may be of 65536 groups (NGROUPS_MAX), each of up to eleven bytes in its status."""
+
+_ONE_PID = re.compile(rb"\nNSpid:\t[1-9][0-9]*\n")
+
+_READ = os.O_RDONLY | os.O_CLOEXEC
+_FDINFO_BYTES = 4096
+"""A pidfd's is a few lines; of namespaces within each other there are 32 at the most."""
 
 SO_PEERSEC = 31
 SO_PEERPIDFD = 77
@@ -34,14 +41,15 @@ def in_foreign_pid_namespace(pidfd: OwnedFd) -> bool:
     and nothing but 0 or -1 for one that is not below ours or has ended. Nobody's permission is
     needed.
     """
-    for line in _read(f"/proc/self/fdinfo/{pidfd.fileno()}").split("\n"):
-        if line.startswith("NSpid:"):
-            pids = line.split()[1:]
-            return len(pids) != 1 or int(pids[0]) <= 0
-    return True
+    file = OwnedFd(os.open(f"/proc/self/fdinfo/{pidfd.fileno()}", _READ))
+    try:
+        told = os.read(file.fileno(), _FDINFO_BYTES)
+    finally:
+        file.close()
+    return _ONE_PID.search(told) is None
 
 
-def facts_of(pid: int, pidfd: OwnedFd, connection: socket.socket | None) -> tuple[Facts, bool]:
+def facts_of(pid: int, pidfd: OwnedFd, connection: _socket.socket | None) -> tuple[Facts, bool]:
     """Return the facts of a live process, and whether it is of another pid or user namespace.
 
     Without a connection the label is what it is now, not what it was when it connected.
@@ -117,10 +125,10 @@ def _exe(pid: int) -> Fact:
     return UNKNOWN if path.endswith(" (deleted)") else path
 
 
-def _label(connection: socket.socket) -> Fact:
+def _label(connection: _socket.socket) -> Fact:
     """Return the label that a security module gave the peer when it connected (SO_PEERSEC)."""
     try:
-        label = connection.getsockopt(socket.SOL_SOCKET, SO_PEERSEC, MAX_LABEL_BYTES)
+        label = connection.getsockopt(_socket.SOL_SOCKET, SO_PEERSEC, MAX_LABEL_BYTES)
     except OSError:
         return UNKNOWN
     return label.rstrip(b"\0").decode("utf-8", "backslashreplace")

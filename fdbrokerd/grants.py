@@ -2,8 +2,6 @@
 """The hand-over: the answer with descriptors, and what follows from how it went."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 
 from fdbrokerd.asking import Asking
 from fdbrokerd.audit.record import GRANTED
@@ -16,21 +14,42 @@ from fdbrokerd.opened import Opened
 from fdbrokerd.recorder import Recorder, without_descriptors
 
 
-@dataclass(slots=True)
-class Grant:
-    """What is handed over. `transaction` is that of a Take, empty otherwise.
+class Grant(Answer):
+    """Descriptors on their way to a peer.
 
-    `delivered` is told once whether it arrived, or why it did not. `encoded` is the answer, where
-    the same was given before. Not frozen: that costs more than making the answer does.
+    `name` is what they were asked for by. `then` is told once whether they arrived, or why not.
+    One object, not an answer and closures over what is to follow: each costs as much as a call of
+    the system.
     """
 
-    name: str
-    kind: str
-    opened: Opened
-    admission: Admission | None
-    transaction: str = ""
-    delivered: Callable[[str], None] = lambda _: None
-    encoded: bytes | None = None
+    __slots__ = ("_grants", "asking", "name", "then")
+
+    def __init__(
+        self,
+        grants: "Grants",
+        asking: Asking,
+        name: str,
+        opened: Opened,
+        data: bytes = b"",
+        then: Callable[[str], None] | None = None,
+    ) -> None:
+        self.data = data
+        self.opened = opened
+        self.continues = False
+        self.asking = asking
+        self.name = name
+        self.then = then
+        self._grants = grants
+
+    def delivered(self, failure: str = "") -> None:
+        """Close the descriptors, count or undo, and have it recorded."""
+        assert self.opened is not None
+        self.opened.close()
+        self._grants.delivered(self, failure)
+
+    def instead(self, errno: int) -> Answer:
+        """Return the answer for a peer that the kernel gives no descriptors to."""
+        return without_descriptors(self.name, errno)
 
 
 class Grants:
@@ -41,55 +60,59 @@ class Grants:
         self._leases = leases
         self._recorder = recorder
 
-    def hand_over(self, asking: Asking, grant: Grant, ruleset: Ruleset) -> None:
+    def hand_over(self, grant: Grant, lease: str, ruleset: Ruleset) -> None:
         """Answer with the descriptors; unless the record must be there first and cannot be."""
+        asking, opened = grant.asking, grant.opened
+        assert opened is not None
         record, log = asking.record, self._recorder.log
-        peer, opened = asking.caller.peer, grant.opened
-        record.lease = "" if grant.admission is None else self._leases.keep(grant.admission)
+        record.lease = lease
         record.descriptors = len(opened.descriptors)
         record.outcome = GRANTED
-
-        def undo(failure: str) -> None:
-            self._leases.release(record.lease, peer.uid)
-            grant.delivered(failure)
-
         if log.required and not log.write_now(record):
             opened.close()
-            undo("the record could not be written first")
-            record.lease, record.descriptors = "", 0
-            record.detail = "the record could not be written first"
+            reason = "the record could not be written first"
+            self._undo(grant, reason)
+            record.lease, record.descriptors, record.detail = "", 0, reason
             self._recorder.refuse(asking, Unavailable(resource=grant.name), ruleset)
             return
-
-        def delivered(failure: str) -> None:
-            if failure:
-                undo(failure)
-            else:
-                self.descriptors += record.descriptors
-                grant.delivered("")
-            if failure or not log.required:
-                self._recorder.write(record, failure)
-
         self._recorder.requests += 1
-        data = grant.encoded or encode_reply(_reply(grant, record.lease))
-        asking.finish(Answer(data, delivered, opened, partial(without_descriptors, grant.name)))
+        asking.finish(grant)
+
+    def lease(self, admission: Admission | None) -> str:
+        """Return the id of the lease that a hand-over begins, empty where nothing is counted."""
+        return "" if admission is None else self._leases.keep(admission)
+
+    def _undo(self, grant: Grant, failure: str) -> None:
+        asking = grant.asking
+        self._leases.release(asking.record.lease, asking.caller.peer.uid)
+        if grant.then is not None:
+            grant.then(failure)
+
+    def delivered(self, grant: Grant, failure: str) -> None:
+        """Go on when an answer has left, or cannot leave."""
+        record = grant.asking.record
+        if failure:
+            self._undo(grant, failure)
+        else:
+            self.descriptors += record.descriptors
+            if grant.then is not None:
+                grant.then("")
+        if failure or not self._recorder.log.required:
+            self._recorder.write(record, failure)
 
 
-def encoded(grant: Grant) -> bytes:
-    """Return the answer of a grant that is no lease: the same whenever it is handed over."""
-    return encode_reply(_reply(grant, ""))
-
-
-def _reply(grant: Grant, lease: str) -> dict[str, object]:
-    announced = [
-        {"name": name, "fileDescriptor": index} for index, name in enumerate(grant.opened.names)
-    ]
-    reply: dict[str, object] = {} if not grant.transaction else {"transaction": grant.transaction}
-    return reply | {
-        "grant": lease,
-        "resource": grant.name,
-        "kind": grant.kind,
-        "descriptors": announced,
-        "properties": grant.opened.properties,
-        "revocable": False,
-    }
+def encoded(name: str, kind: str, opened: Opened, lease: str = "", transaction: str = "") -> bytes:
+    """Return the answer of a grant; `transaction` is that of a Take, empty otherwise."""
+    announced = [{"name": one, "fileDescriptor": index} for index, one in enumerate(opened.names)]
+    begun: dict[str, object] = {} if not transaction else {"transaction": transaction}
+    return encode_reply(
+        begun
+        | {
+            "grant": lease,
+            "resource": name,
+            "kind": kind,
+            "descriptors": announced,
+            "properties": opened.properties,
+            "revocable": False,
+        }
+    )

@@ -4,7 +4,8 @@
 The rules have been asked before anything here is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -25,6 +26,16 @@ from fdbrokerd.transactions import Taking, Transactions, new_name
 SECOND_NS = 1_000_000_000
 
 Made = Callable[[Item | CallError], None]
+
+
+class Reserved(NamedTuple):
+    """How an item is kept for one answer: by the transaction of a Take, else ""; 0: not at all."""
+
+    transaction: str
+    ticket: int
+
+
+NOT_RESERVED = Reserved("", 0)
 
 
 class NotThere(Exception):
@@ -102,30 +113,33 @@ class Items:
         finally:
             opened.close()
 
-    def reserve(self, caller: Caller, resource: Resource, request: Request) -> tuple[str, int]:
-        """Keep an item for one answer where nobody else may have it.
+    def is_free(self, item: Item | None) -> bool:
+        """Tell whether an item that was handed over before can be so again."""
+        return item is not None and self._store.is_free(item)
 
-        Returns the transaction that a Take begins, else "", and the reservation, else 0.
-        """
+    def reserve(self, caller: Caller, resource: Resource, request: Request) -> Reserved:
+        """Keep an item for one answer where nobody else may have it."""
         name = request.resource
         if request.verb == "take":
             transaction, ticket = new_name(), self._store.reserve(name)
             self._transactions.begin(transaction, Taking(caller, name, ticket))
-            return transaction, ticket
-        return "", self._store.reserve(name) if holding_of(resource).once else 0
+            return Reserved(transaction, ticket)
+        if holding_of(resource).once:
+            return Reserved("", self._store.reserve(name))
+        return NOT_RESERVED
 
-    def delivered(self, name: str, opened: Opened, reserved: tuple[str, int], failure: str) -> None:
+    def delivered(self, name: str, parts: Sequence[str], reserved: Reserved, failure: str) -> None:
         """Go on from `reserve`: a Take stays reserved, what is had once is held no more.
 
         What did not arrive is given back. Who may remove it can have ended the reservation.
         """
-        transaction, ticket = reserved
+        transaction, ticket = reserved.transaction, reserved.ticket
         if failure:
             self._transactions.end(transaction)
             self._store.give_back(name, ticket)
         elif not transaction and self._store.is_reserved_by(name, ticket):
             try:
-                self._store.strip(name, opened.names)
+                self._store.strip(name, parts)
             except OpenFailed:  # then somebody else gets it as well
                 self._store.give_back(name, ticket)
 

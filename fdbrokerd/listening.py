@@ -20,6 +20,9 @@ SO_PASSRIGHTS = 83
 SIOCOUTQ = 0x5411
 """linux/sockios.h; the number is TIOCOUTQ's."""
 
+_UNREAD = bytearray(4)
+"""Where SIOCOUTQ answers: of bytes, ioctl makes copies that take longer than the call."""
+
 LISTEN_BACKLOG = 4096
 """somaxconn's default since Linux 5.4: a client that closes keeps its place until it is
 accepted."""
@@ -35,25 +38,36 @@ class UnwantedDescriptors(ProtocolError):
     """A peer attached descriptors where none belong; none was installed."""
 
 
-def receive_call(connection: socket.socket) -> tuple[bytes, int | None]:
-    """Receive some bytes of calls, and the real uid of who wrote them (None: the kernel said none).
+Writer = list[tuple[int, int, bytes]]
+"""What a receive says of who wrote; equal for the same process under the same ids."""
 
-    No bytes are the end of the stream. Never installs a descriptor. Raises UnwantedDescriptors,
-    BlockingIOError, and OSError where the peer has reset the connection.
+# _socket's numbers: those of `socket` are enums, and a flag of these costs as much as the call.
+_RECEIVE_FLAGS = _socket.MSG_CMSG_CLOEXEC | _socket.MSG_DONTWAIT
+_CTRUNC = int(_socket.MSG_CTRUNC)
+
+
+def receive_call(connection: _socket.socket) -> tuple[bytes, Writer]:
+    """Receive some bytes of calls, and what the kernel says of who wrote them.
+
+    No bytes are the end of the stream. Never waits, and never installs a descriptor. Raises
+    UnwantedDescriptors, BlockingIOError, and OSError where the peer has reset the connection.
     """
-    # _socket's numbers: those of `socket` are enums, and a flag of these costs as much as the call.
-    data, ancillary, flags, _ = connection.recvmsg(
-        READ_BYTES, _CREDENTIALS_SPACE, _socket.MSG_CMSG_CLOEXEC
-    )
-    if flags & _socket.MSG_CTRUNC:
+    data, writer, flags, _ = connection.recvmsg(READ_BYTES, _CREDENTIALS_SPACE, _RECEIVE_FLAGS)
+    if flags & _CTRUNC:
         raise UnwantedDescriptors("descriptors where none belong")
-    for level, kind, body in ancillary:
+    return data, writer
+
+
+def uid_of(writer: Writer) -> int | None:
+    """Return the real uid of who wrote; None where the kernel said none."""
+    for level, kind, body in writer:
         if level == _socket.SOL_SOCKET and kind == _socket.SCM_CREDENTIALS:
-            return data, _CREDENTIALS.unpack(body)[1]
-    return data, None
+            uid: int = _CREDENTIALS.unpack(body)[1]
+            return uid
+    return None
 
 
-def has_gone(connection: socket.socket) -> bool:
+def has_gone(connection: _socket.socket) -> bool:
     """Tell whether a peer has closed its end: not only its sending half, after which it may read.
 
     POLLHUP says that both directions are shut down (poll(2), unix_poll of af_unix.c).
@@ -63,13 +77,13 @@ def has_gone(connection: socket.socket) -> bool:
     return any(events & select.POLLHUP for _, events in poll.poll(0))
 
 
-def unread_bytes(connection: socket.socket) -> int:
+def unread_bytes(connection: _socket.socket) -> int:
     """Return how much of what was sent the peer has not received (SIOCOUTQ, unix(7)).
 
     Nothing of a peer that has closed its end: its queue went with it.
     """
-    answer = ioctl(connection.fileno(), SIOCOUTQ, b"\0\0\0\0")
-    return int.from_bytes(answer, sys.byteorder)
+    ioctl(connection, SIOCOUTQ, _UNREAD)
+    return int.from_bytes(_UNREAD, sys.byteorder)
 
 
 def address_of(listening: _socket.socket) -> str:
@@ -120,7 +134,7 @@ def _bind_path(listener: socket.socket, path: str, mode: int) -> None:
         os.umask(before)
 
 
-def harden(listener_or_connection: socket.socket) -> None:
+def harden(listener_or_connection: _socket.socket) -> None:
     """Refuse descriptors, and have every receive name its writer.
 
     Set on the listener, where connections inherit it, and on each accepted socket again: one that

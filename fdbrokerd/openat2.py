@@ -41,16 +41,10 @@ class _How(ctypes.Structure):
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
-_syscall.argtypes = (
-    ctypes.c_long,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.POINTER(_How),
-    ctypes.c_size_t,
-)
-
-
-_HOW_BYTES = ctypes.sizeof(_How)
+# No argtypes: to convert by them takes longer than the call. So what is not an int in C is given as
+# what it is.
+_NUMBER = ctypes.c_long(SYS_OPENAT2)
+_HOW_BYTES = ctypes.c_size_t(ctypes.sizeof(_How))
 
 
 @lru_cache(256)
@@ -72,7 +66,7 @@ def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) 
     error = EAGAIN
     tries = TRIES
     while error == EAGAIN and tries:
-        number = _syscall(SYS_OPENAT2, directory, name, how, _HOW_BYTES)
+        number = _syscall(_NUMBER, directory, name, how, _HOW_BYTES)
         if number >= 0:
             return OwnedFd(number)
         error = ctypes.get_errno()

@@ -1,9 +1,26 @@
 # SPDX-License-Identifier: MIT
 """What a kind opened: named descriptors on their way to a peer."""
 
-from collections.abc import Callable, Mapping
+import _socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
-from fdbrokerd.fd import OwnedFd, close_all
+from fdbrokerd.fd import OwnedFd, Rights, close_all
+
+
+@cache
+def _numbers(count: int) -> struct.Struct:
+    """Return what packs so many descriptors; a grant has 253 at the most (SCM_MAX_FD)."""
+    return struct.Struct(f"{count}i")
+
+
+def rights(descriptors: Sequence[OwnedFd]) -> Rights:
+    """Return borrowed descriptors as sendmsg(2) attaches them."""
+    if not descriptors:
+        return []
+    packed = _numbers(len(descriptors)).pack(*[one.fileno() for one in descriptors])
+    return [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)]
 
 
 class Opened:
@@ -14,7 +31,7 @@ class Opened:
     it may take as long as it likes, so only what is opened in a child has it.
     """
 
-    __slots__ = ("afterwards", "descriptors", "names", "properties")
+    __slots__ = ("afterwards", "descriptors", "names", "properties", "rights")
 
     def __init__(
         self,
@@ -26,6 +43,7 @@ class Opened:
         self.descriptors = tuple(descriptors.values())
         self.properties = properties or {}
         self.afterwards = afterwards
+        self.rights = rights(self.descriptors)
 
     def close(self) -> None:
         """Close every descriptor; a second close does nothing."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The sending half of one peer's stream: an answer at a time, at once or as the peer makes room."""
 
+import _socket
 import asyncio
-import socket
 from typing import Protocol
 
 from fdbrokerd.channel import send
@@ -51,7 +51,7 @@ class Outgoing:
 
     def __init__(
         self,
-        connected: socket.socket,
+        connected: _socket.socket,
         loop: asyncio.AbstractEventLoop,
         seconds: float,
         sender: Sender,
@@ -83,21 +83,22 @@ class Outgoing:
 
     def send(self, answer: Answer) -> None:
         """Send an answer, or as much of it as the peer has room for."""
-        descriptors = answer.descriptors
-        if descriptors and not self._has_room(len(descriptors)):
+        data, opened = answer.data, answer.opened
+        attached = 0 if opened is None else len(opened.descriptors)
+        if self._unread + attached > MAX_UNREAD and not self._has_room(attached):
             self._keep(answer, 0)
-            self._wait_for_reading()
+            self._wait_for_reading(attached)
             return
         try:
-            count = send(self._socket, answer.data, descriptors)
+            count = send(self._socket, data, [] if opened is None else opened.rights)
         except BlockingIOError:
             count = 0
         except OSError as error:
             self._could_not(answer, error)
             return
-        if count and descriptors:
-            self._unread += len(descriptors)
-        if count == len(answer.data):
+        if count:
+            self._unread += attached
+        if count == len(data):
             answer.delivered()
             self._sender.sent()
             return
@@ -109,12 +110,11 @@ class Outgoing:
         self._rest = (memoryview(answer.data)[count:], answer)
         self._deadline = self._loop.call_later(self._seconds, self._sender.stuck)
 
-    def _wait_for_reading(self) -> None:
-        assert self._rest is not None
-        if self._has_room(len(self._rest[1].descriptors)):
+    def _wait_for_reading(self, attached: int) -> None:
+        if self._has_room(attached):
             self._loop.add_writer(self._socket, self._on_writable)
         else:
-            self._retry = self._loop.call_later(UNREAD_SECONDS, self._wait_for_reading)
+            self._retry = self._loop.call_later(UNREAD_SECONDS, self._wait_for_reading, attached)
 
     def _could_not(self, answer: Answer, error: OSError) -> None:
         """Tell the peer, where only the descriptors were in the way.
@@ -122,26 +122,28 @@ class Outgoing:
         EPERM: it refuses them (SO_PASSRIGHTS=0). ETOOMANYREFS: too many are on their way. Nothing
         has left in either case.
         """
-        if not answer.descriptors or answer.instead is None:
+        instead = answer.instead(error.errno or 0)
+        if answer.opened is None or instead is None:
             answer.delivered("the peer is gone")
             self._sender.gone()
             return
         answer.delivered(f"the descriptors could not be sent: {error.strerror}")
-        self.send(answer.instead(error.errno or 0))
+        self.send(instead)
 
     def _on_writable(self) -> None:
         """Send the rest; the descriptors went with the first byte."""
         assert self._rest is not None
         rest, answer = self._rest
-        descriptors = answer.descriptors if len(rest) == len(answer.data) else ()
+        unsent = answer.opened if len(rest) == len(answer.data) else None
         try:
-            count = send(self._socket, rest, descriptors)
+            count = send(self._socket, rest, [] if unsent is None else unsent.rights)
         except BlockingIOError:
             return
         except OSError:
             self._sender.gone()
             return
-        self._unread += len(descriptors)
+        if unsent is not None:
+            self._unread += len(unsent.descriptors)
         if count < len(rest):
             self._rest = (rest[count:], answer)
             return

@@ -17,6 +17,10 @@ class Owner(Protocol[Connected_contra]):
         """Give it a turn, fairly: a whole call waits."""
         ...
 
+    def is_next(self, connection: Connected_contra) -> bool:
+        """Tell whether it may have its turn at once, since nobody else waits for one."""
+        ...
+
     def answer(self, caller: Caller, call: Call, reply: Reply) -> Cancel | None:
         """Answer a call; return what ends it where that may be long in coming."""
         ...

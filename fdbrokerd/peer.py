@@ -4,10 +4,11 @@
 Identity is taken once, at accept, and frozen; without it there is no connection.
 """
 
+import _socket
 import os
-import socket
 import struct
 from errno import EMFILE, ENFILE, ENODATA, ENOMEM
+from functools import lru_cache
 
 from fdbrokerd.errors import Error
 from fdbrokerd.facts import SO_PEERPIDFD, facts_of, ids_of, in_foreign_pid_namespace
@@ -22,6 +23,9 @@ MAX_GROUPS = 256
 """CPython's getsockopt() takes no buffer over 1,024 bytes. A peer with more groups gets no
 connection: a rule that denies one of them must not be passed by hiding it among many."""
 
+MAX_USERS = 256
+"""Whose groups are kept: the same bytes come with each connection of a user."""
+
 _OUT_OF_DESCRIPTORS = frozenset({EMFILE, ENFILE, ENOMEM})
 
 _CREDENTIALS = struct.Struct("iII")
@@ -31,10 +35,10 @@ class NoIdentity(Error):
     """The kernel does not say who the peer is."""
 
 
-def credentials(connection: socket.socket) -> tuple[int, int, int]:
+def credentials(connection: _socket.socket) -> tuple[int, int, int]:
     """Return the pid, uid and gid of whoever connected. Raises NoIdentity."""
     try:
-        packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        packed = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
     except OSError as error:
         raise _unknown(error) from error
     pid, uid, gid = _CREDENTIALS.unpack(packed)
@@ -46,7 +50,7 @@ def _unknown(error: OSError) -> NoIdentity:
 
 
 def identify(
-    connection: socket.socket, ids: tuple[int, int, int] | None = None, *, with_facts: bool
+    connection: _socket.socket, ids: tuple[int, int, int] | None = None, *, with_facts: bool
 ) -> Peer:
     """Return the peer of a connected socket: its ids and groups when it connected.
 
@@ -56,14 +60,14 @@ def identify(
     """
     pid, uid, gid = credentials(connection) if ids is None else ids
     try:
-        groups = frozenset((gid, *_groups(connection)))
+        groups = _groups(connection, gid)
         facts, foreign = _process(connection, pid, with_facts=with_facts)
     except OSError as error:
         raise _unknown(error) from error
     return Peer(pid, uid, gid, groups, facts, foreign)
 
 
-def _process(connection: socket.socket, pid: int, *, with_facts: bool) -> tuple[Facts, bool]:
+def _process(connection: _socket.socket, pid: int, *, with_facts: bool) -> tuple[Facts, bool]:
     """Return the facts of the peer's process, and whether it is of another namespace.
 
     Without SO_PEERPIDFD (before Linux 6.5) a process is not pinned: its facts are unknown, and its
@@ -72,7 +76,7 @@ def _process(connection: socket.socket, pid: int, *, with_facts: bool) -> tuple[
     """
     pinned = True
     try:
-        pidfd = OwnedFd(connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
+        pidfd = OwnedFd(connection.getsockopt(_socket.SOL_SOCKET, SO_PEERPIDFD))
     except OSError as error:
         if error.errno in _OUT_OF_DESCRIPTORS:
             raise
@@ -89,15 +93,20 @@ def _process(connection: socket.socket, pid: int, *, with_facts: bool) -> tuple[
         return NO_FACTS, in_foreign_pid_namespace(pidfd)
 
 
-def _groups(connection: socket.socket) -> tuple[int, ...]:
-    """Return the supplementary groups; more than MAX_GROUPS are ERANGE."""
+def _groups(connection: _socket.socket, gid: int) -> frozenset[int]:
+    """Return the group and the supplementary groups; more than MAX_GROUPS are ERANGE."""
     try:
-        packed = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * MAX_GROUPS)
+        packed = connection.getsockopt(_socket.SOL_SOCKET, SO_PEERGROUPS, 4 * MAX_GROUPS)
     except OSError as error:
         if error.errno == ENODATA:
-            return ()
+            return frozenset((gid,))
         raise
-    return struct.unpack(f"{len(packed) // 4}I", packed)
+    return _all_groups(gid, packed)
+
+
+@lru_cache(MAX_USERS)
+def _all_groups(gid: int, packed: bytes) -> frozenset[int]:
+    return frozenset((gid, *struct.unpack(f"{len(packed) // 4}I", packed)))
 
 
 def of_process(pid: int) -> Peer:
@@ -114,7 +123,7 @@ def of_process(pid: int) -> Peer:
     return Peer(pid, uid, gid, frozenset((gid, *groups)), facts, foreign)
 
 
-def process_of(connection: socket.socket, peer: Peer) -> OwnedFd:
+def process_of(connection: _socket.socket, peer: Peer) -> OwnedFd:
     """Return a pidfd of the process that connected, which cannot be mistaken for a later one.
 
     The kernel pins the process at connect(2), so it may be asked for at any time. Before Linux 6.5
@@ -122,7 +131,7 @@ def process_of(connection: socket.socket, peer: Peer) -> OwnedFd:
     which at worst ends a lease late. Raises OSError: ESRCH where the process is gone.
     """
     try:
-        number = connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+        number = connection.getsockopt(_socket.SOL_SOCKET, SO_PEERPIDFD)
     except OSError:
         return OwnedFd(os.pidfd_open(peer.pid))
     return OwnedFd(number)

@@ -5,13 +5,14 @@ import itertools
 import secrets
 from collections.abc import Callable
 from errno import ETOOMANYREFS
+from functools import partial
 
 from fdbrokerd.asking import Asking
 from fdbrokerd.audit import AuditLog, Record
 from fdbrokerd.audit.record import DENIED, FAILED
 from fdbrokerd.denials import Denials
 from fdbrokerd.errors import Busy, CallError, Denied, OpenFailed, PermissionDenied
-from fdbrokerd.exchange import Answer
+from fdbrokerd.exchange import Answer, Awaited
 from fdbrokerd.messages import encode_error, encode_reply
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.ruleset import Ruleset
@@ -34,7 +35,7 @@ class Recorder:
 
     def begin(self, peer: Peer | None, method: str = "") -> Record:
         """Begin the record of a request, with an id that no other request of this machine has."""
-        return Record(peer, f"{self._start}-{next(self._serials):x}", method)
+        return Record(peer, f"{self._start}-{next(self._serials)}", method)
 
     def answer(self, asking: Asking, parameters: object) -> None:
         """Answer without descriptors."""
@@ -57,7 +58,7 @@ class Recorder:
     def finish(self, asking: Asking, data: bytes) -> None:
         """Answer with these bytes; the record is written when they have left."""
         self.requests += 1
-        asking.finish(Answer(data, lambda failure: self.write(asking.record, failure)))
+        asking.finish(Awaited(data, partial(self.write, asking.record)))
 
     def write(self, record: Record, failure: str = "") -> None:
         """Have a record written when the loop's turn is over."""
@@ -75,4 +76,4 @@ def without_descriptors(name: str, errno: int) -> Answer:
     error: CallError = OpenFailed.of(name, errno)
     if errno == ETOOMANYREFS:
         error = Busy(resource=name)
-    return Answer(encode_error(error), lambda _: None)
+    return Answer(encode_error(error))

@@ -45,9 +45,9 @@ def wait(
 
 def may_last(asking: Asking) -> bool:
     """Tell whether a request is unanswered, and may be so for as long as its peer wants."""
-    call = asking.call.parameters
     if asking.done:
         return False
+    call = asking.call.parameters
     return isinstance(call, Watch) or (isinstance(call, Get | Take) and call.wait_usec is not None)
 
 

@@ -8,7 +8,7 @@ from fdbrokerd.asked import InForce
 from fdbrokerd.asking import Asking
 from fdbrokerd.audit.record import GRANTED
 from fdbrokerd.errors import Denied, ExpectedMore, LimitReached
-from fdbrokerd.exchange import Answer, Caller, Reply
+from fdbrokerd.exchange import Answer, Awaited, Caller, Reply
 from fdbrokerd.messages import encode_error, encode_reply
 from fdbrokerd.model.resource import NO_ARGUMENTS, Request, item_of, resource_of
 from fdbrokerd.naming import admits
@@ -61,7 +61,7 @@ class Watch:
             event, name = self._events.popleft()
             self._sending = True
             data = encode_reply({"event": event, "resource": name}, continues=True)
-            self._reply(Answer(data, self._left, continues=True))
+            self._reply(Awaited(data, self._left, continues=True))
         self._pumping = False
 
     def _left(self, failure: str) -> None:
@@ -71,7 +71,7 @@ class Watch:
         elif self._ended:
             # It has lost track of what there is, and must hear so and begin again.
             lost = encode_error(LimitReached(limit="events"))
-            self._finish(Answer(lost, lambda _: None))
+            self._finish(Answer(lost))
         else:
             self._pump()
 

@@ -76,6 +76,21 @@ class Decoder:
             self._partial = bytearray()
             self._descriptors = []
 
+    def only(self, data: bytes) -> bytes | None:
+        """Return the message that these bytes are, where they are one and no other waits for it.
+
+        So are nearly all receives, and nothing has to be kept of them; the others are for `feed`.
+        """
+        end = len(data) - 1
+        if self._messages or self._partial or self._descriptors or data.find(END) != end:
+            return None
+        return data[:end] if end <= self._max_message_bytes else None
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether nothing waits and nothing has begun."""
+        return not (self._messages or self._partial or self._descriptors)
+
     def _one(self, whole: bytes) -> None:
         """Take what is one message and nothing else, which most receives are."""
         if len(whole) > self._max_message_bytes:

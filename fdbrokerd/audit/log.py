@@ -9,8 +9,9 @@ import os
 import socket
 from collections.abc import Sequence
 from errno import ECONNREFUSED, ENOENT
+from time import monotonic_ns, time_ns
 
-from fdbrokerd.audit.record import Record, datagram, line
+from fdbrokerd.audit.record import Record, datagram, lines
 from fdbrokerd.fd import OwnedFd
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
@@ -32,7 +33,8 @@ class AuditLog:
         self.reopen(journal=journal, file=file, required=required)
 
     def add(self, record: Record) -> bool:
-        """Keep a record for the next `flush`; tell whether it is the first one waiting."""
+        """Keep a record, ended now, for the next `flush`; tell whether it is the first to wait."""
+        record.ended_ns = monotonic_ns()
         self._waiting.append(record)
         return len(self._waiting) == 1
 
@@ -45,16 +47,17 @@ class AuditLog:
     def write_now(self, record: Record) -> bool:
         """Write a record at once; tell whether every place that is configured has it."""
         before = self.lost
+        record.ended_ns = monotonic_ns()
         self._write([record])
         return self.lost == before and (self._file is not None or self._journal is not None)
 
     def _write(self, records: Sequence[Record]) -> None:
-        values = [record.values() for record in records]
         if self._file is not None:
-            self._append(b"".join(line(each) for each in values), len(records))
+            zero_ns = time_ns() - monotonic_ns()
+            self._append(lines(records, zero_ns), len(records))
         if self._journal is not None:
-            for record, each in zip(records, values, strict=True):
-                self._send(self._journal, datagram(record.fields(each)))
+            for record in records:
+                self._send(self._journal, datagram(record.fields()))
 
     def _append(self, data: bytes, records: int) -> None:
         """Append to the file.

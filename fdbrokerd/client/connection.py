@@ -45,7 +45,7 @@ class Connection:
         """Send what goes without waiting; tell whether that was the rest."""
         try:
             while self._unsent:
-                self._unsent = self._unsent[channel.send(self._socket, self._unsent, ()) :]
+                self._unsent = self._unsent[channel.send(self._socket, self._unsent, []) :]
         except BlockingIOError:
             return False
         except OSError as error:

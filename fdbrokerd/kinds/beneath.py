@@ -42,42 +42,28 @@ def strict(*, cross: bool) -> int:
     return _STRICT if cross else _STRICT | RESOLVE_NO_XDEV
 
 
-def parent_of(root: int, path: str, *, links: bool, cross: bool) -> tuple[OwnedFd, str]:
-    """Return the directory that holds what the path names, and its name there, never a link.
+def parent_of(root: OwnedFd, path: str, *, cross: bool) -> tuple[OwnedFd, str]:
+    """Return the directory that holds what the path names, and its name there; follow no link.
 
-    `root` is borrowed. The name may not exist. Raises OSError: ELOOP for a link that must not be
-    followed, EXDEV for a way out of the root or, without `cross`, into another mount.
+    `root` is owned from here on: it is the directory, or closed. The name may not exist, or be a
+    link. Raises OSError: ELOOP for a link on the way, EXDEV for a way out of the root or, without
+    `cross`, into another mount.
     """
     directory, _, name = path.rpartition("/")
+    if not directory:
+        return root, name
     try:
-        if directory:
-            parent = openat2(root, directory, _DIRECTORY, strict(cross=cross))
-        else:
-            parent = OwnedFd.copy_of(root)
-    except OSError as error:
-        if error.errno != ELOOP or not links:
-            raise
-        return _walk(root, path, cross=cross)
-    try:
-        led_on = links and _is_link(parent.fileno(), name)
-    except BaseException:
-        parent.close()
-        raise
-    if led_on:
-        parent.close()
-        return _walk(root, path, cross=cross)
-    return parent, name
+        return openat2(root.fileno(), directory, _DIRECTORY, strict(cross=cross)), name
+    finally:
+        root.close()
 
 
-def _is_link(directory: int, name: str) -> bool:
-    try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False
+def follow(root: int, path: str, *, cross: bool) -> tuple[OwnedFd, str]:
+    """Do the same where there are links on the way, or at its end: follow those that are trusted.
 
-
-def _walk(root: int, path: str, *, cross: bool) -> tuple[OwnedFd, str]:
-    """Follow trusted links, one component at a time. The directories above are kept, for `..`."""
+    One component at a time. The directories above are kept, for `..`. Raises OSError, as
+    `parent_of` does; ELOOP for a link that must not be followed. `root` is borrowed.
+    """
     way = [OwnedFd.copy_of(root)]
     rest = deque(path.split("/"))
     links = 0

@@ -5,8 +5,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Mapping
-from errno import EAGAIN, EBADFD, ECONNREFUSED, EISDIR, ENXIO, EPROTOTYPE
-from fcntl import F_SETFL, fcntl
+from errno import EAGAIN, EBADFD, ECONNREFUSED, EISDIR, ELOOP, ENXIO, EPROTOTYPE
 from types import MappingProxyType
 
 from fdbrokerd.fd import OwnedFd
@@ -35,6 +34,8 @@ def open_entry(
     if kind == "socket" or not controlled(parent):
         with openat2(directory, name, os.O_PATH | os.O_NOFOLLOW, strict(cross=cross)) as found:
             status = os.fstat(found.fileno())
+            if stat.S_ISLNK(status.st_mode):  # which O_PATH opens, RESOLVE_NO_SYMLINKS or not
+                raise OSError(ELOOP, os.strerror(ELOOP))
             _judge(status.st_mode, kind)
             judge_origin(parent, status, peer_uid)
             if kind == "socket":
@@ -46,7 +47,7 @@ def open_entry(
         entry = openat2(directory, name, flags | _CAREFUL, strict(cross=cross))
     try:
         _judge(os.fstat(entry.fileno()).st_mode, kind)
-        fcntl(entry.fileno(), F_SETFL, flags & os.O_APPEND)
+        os.set_blocking(entry.fileno(), True)
     except OSError:
         entry.close()
         raise

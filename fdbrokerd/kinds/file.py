@@ -18,13 +18,13 @@ offset or O_NONBLOCK with anybody. An O_APPEND that is handed out can be cleared
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from errno import EAGAIN, ENXIO, EOPNOTSUPP, EXDEV
+from errno import EAGAIN, ELOOP, ENXIO, EOPNOTSUPP, EXDEV
 from functools import partial
 from types import MappingProxyType
 
 from fdbrokerd.errors import Busy, Unavailable
 from fdbrokerd.fd import OwnedFd
-from fdbrokerd.kinds.beneath import parent_of, strict
+from fdbrokerd.kinds.beneath import follow, parent_of, strict
 from fdbrokerd.kinds.create import Creation, create
 from fdbrokerd.kinds.deliver import (
     DEFAULT_SNAPSHOT_BYTES,
@@ -180,21 +180,30 @@ def _refuse_what_hangs(file: OwnedFd) -> None:
 
 def _open(spec: FileSpec, path: str, peer: Peer, *, cross: bool) -> OwnedFd:
     """Open the root, the directory below it that holds the file, and the file in that."""
+    try:
+        return _open_in(*parent_of(_root_of(spec), path, cross=cross), spec, peer, cross=cross)
+    except OSError as error:
+        if error.errno != ELOOP or not spec.links:
+            raise
     with _root_of(spec) as root:
-        parent, name = parent_of(root.fileno(), path, links=spec.links, cross=cross)
-    with parent:
-        there = partial(
-            open_entry, parent.fileno(), name, spec.flags, spec.type, peer.uid, cross=cross
-        )
-        try:
-            return there()
-        except FileNotFoundError:
-            if spec.creation is None:
-                raise
+        there = follow(root.fileno(), path, cross=cross)
+    return _open_in(*there, spec, peer, cross=cross)
+
+
+def _open_in(parent: OwnedFd, name: str, spec: FileSpec, peer: Peer, *, cross: bool) -> OwnedFd:
+    """Open a file of a directory, which is owned from here on, or make it."""
+    there = partial(open_entry, parent.fileno(), name, spec.flags, spec.type, peer.uid, cross=cross)
+    try:
+        return there()
+    except FileNotFoundError:
+        if spec.creation is None:
+            raise
         try:
             return create(parent.fileno(), name, spec.flags, spec.creation, peer)
         except FileExistsError:  # somebody else was faster
             return there()
+    finally:
+        parent.close()
 
 
 def _root_of(spec: FileSpec) -> OwnedFd:

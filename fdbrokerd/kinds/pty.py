@@ -10,8 +10,10 @@ but does not repeat them. The descriptors are `master` and `slave`, the property
 slave's name in the broker's own mount namespace.
 """
 
+import ctypes
 import os
 import struct
+import sys
 import termios
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,8 +38,14 @@ _FLAGS = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
 """O_NOCTTY for both ends: systemd makes the daemon a session leader, which would get the slave as
 its controlling terminal and be killed by SIGHUP when a client closes the master."""
 
-_UNLOCK = struct.pack("i", 0)
-_INT = struct.Struct("i")
+_UNLOCK = bytearray(4)
+_NUMBER = bytearray(4)
+"""What the ioctls read and write. Of bytes, and for a number, fcntl.ioctl takes longer than the
+kernel does."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PEER = ctypes.c_ulong(TIOCGPTPEER)
+
 _WINDOW = struct.Struct("HHHH")
 
 DEFAULT_MODE = 0o620
@@ -129,30 +137,48 @@ def _pair(spec: PtySpec, peer: Peer) -> tuple[OwnedFd, OwnedFd, str]:
     """
     master = OwnedFd(os.open(PTMX, _FLAGS))
     try:
-        ioctl(master.fileno(), TIOCSPTLCK, _UNLOCK)
-        slave = OwnedFd(ioctl(master.fileno(), TIOCGPTPEER, _FLAGS))
+        ioctl(master, TIOCSPTLCK, _UNLOCK)
+        slave = _slave_of(master.fileno())
     except BaseException:
         master.close()
         raise
     try:
-        (number,) = _INT.unpack(ioctl(master.fileno(), TIOCGPTN, _INT.pack(0)))
+        ioctl(master, TIOCGPTN, _NUMBER)
         _give(slave.fileno(), spec, peer)
     except BaseException:
         master.close()
         slave.close()
         raise
-    return master, slave, f"/dev/pts/{number}"
+    return master, slave, f"/dev/pts/{int.from_bytes(_NUMBER, sys.byteorder)}"
+
+
+def _slave_of(master: int) -> OwnedFd:
+    """Open a master's slave. Raises OSError.
+
+    Not openpty(3), though that is faster: where the kernel refuses, it opens a path instead, which
+    may be another instance's terminal.
+    """
+    slave = _libc.ioctl(master, _PEER, _FLAGS)
+    if slave < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return OwnedFd(slave)
 
 
 def _give(slave: int, spec: PtySpec, peer: Peer) -> None:
-    """Set mode and owner. The mode first: afterwards it would need CAP_FOWNER."""
+    """Set mode and owner, whatever they are: to look first takes longer.
+
+    The mode first: afterwards it would need CAP_FOWNER, as it does where devpts is mounted with
+    `uid=`. There it has to be right by itself.
+    """
     owner = peer.uid if isinstance(spec.owner, Own) else spec.owner
     group = peer.gid if isinstance(spec.group, Own) else spec.group
-    status = os.fstat(slave)
-    if status.st_mode & 0o7777 != spec.mode:
+    try:
         os.fchmod(slave, spec.mode)
-    if status.st_uid != owner or (group is not None and status.st_gid != group):
-        os.fchown(slave, owner, -1 if group is None else group)
+    except PermissionError:
+        if os.fstat(slave).st_mode & 0o7777 != spec.mode:
+            raise
+    os.fchown(slave, owner, -1 if group is None else group)
 
 
 def _adjust(slave: int, arguments: Mapping[str, str]) -> None:

@@ -90,7 +90,7 @@ class Leases:
         process is gone.
         """
         first = ""
-        if any(rule.limit is None for rule in verdict.allows):
+        if not verdict.counted:
             return None
         for rule in verdict.allows:
             limit = rule.limit

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What is known of a peer's process, beside its ids."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Unknown(Enum):
@@ -17,8 +18,7 @@ Fact = str | None | Unknown
 """A value, None for a process that has none (no unit, no container), or unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True, cache_hash=True):
     """As they were when the peer connected; all unknown where no rule asks for any."""
 
     unit: Fact = UNKNOWN

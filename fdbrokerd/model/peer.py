@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from fdbrokerd.model.facts import NO_FACTS, Facts
 
 UNMAPPED_ID = 65534
@@ -12,8 +14,7 @@ Truth = bool | None
 """True, False, or None for what cannot be known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """Who asks, as it was when it connected.
 
     `pid` is for logs and leases, never for decisions: a number can be used again. `groups` holds

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from fdbrokerd.errors import InvalidArgument
 from fdbrokerd.model.argument import Argument
 
@@ -80,8 +82,7 @@ class Resource:
         return complete
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a peer asks: a verb of a resource or of an item, with its arguments complete."""
 
     verb: str

@@ -23,6 +23,11 @@ class Verdict:
         return bool(self.allows) and not self.denies
 
     @property
+    def counted(self) -> bool:
+        """Tell whether each rule that allows it has a limit, so that it must be counted."""
+        return all(rule.limit is not None for rule in self.allows)
+
+    @property
     def rule_ids(self) -> tuple[str, ...]:
         """Return the ids of the rules that made the verdict."""
         return tuple(rule.id for rule in (self.denies or self.allows))

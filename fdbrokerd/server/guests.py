@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Who is connected, and how many of whom."""
 
-from collections import Counter
-
 from fdbrokerd.connection import Connection
 from fdbrokerd.errors import Error
 from fdbrokerd.model.peer import Peer
@@ -22,7 +20,7 @@ class Guests:
 
     def __init__(self) -> None:
         self._connections: set[Connection] = set()
-        self._of_uid: Counter[int] = Counter()
+        self._of_uid: dict[int, int] = {}
         self._lingering = 0
 
     def check(self, ids: tuple[int, int, int], limits: Limits) -> None:
@@ -31,7 +29,7 @@ class Guests:
         Who fills all places must not lock out the administrator who would end that.
         """
         _, uid, _ = ids
-        if self._of_uid[uid] >= limits.connections_per_uid:
+        if self._of_uid.get(uid, 0) >= limits.connections_per_uid:
             raise self.Full(ids, f"uid {uid} has {limits.connections_per_uid} connections")
         room = limits.connections + (limits.connections_per_uid if uid == 0 else 0)
         if self.places >= room:
@@ -40,7 +38,7 @@ class Guests:
     def add(self, connection: Connection) -> None:
         """Count a connection."""
         self._connections.add(connection)
-        self._of_uid[connection.caller.peer.uid] += 1
+        self._come(connection.caller.peer.uid)
 
     def remove(self, connection: Connection) -> None:
         """Count it no more."""
@@ -50,12 +48,15 @@ class Guests:
     def linger(self, uid: int) -> None:
         """Count what is left of a connection: its peer has not read what it was given."""
         self._lingering += 1
-        self._of_uid[uid] += 1
+        self._come(uid)
 
     def go(self, uid: int) -> None:
         """Count that no more."""
         self._lingering -= 1
         self._leave(uid)
+
+    def _come(self, uid: int) -> None:
+        self._of_uid[uid] = self._of_uid.get(uid, 0) + 1
 
     def _leave(self, uid: int) -> None:
         self._of_uid[uid] -= 1

@@ -5,6 +5,7 @@ asyncio's own servers are not used: they call listen() again, which changes the 
 clients see and cuts the backlog, and close the listener at EMFILE.
 """
 
+import _socket
 import asyncio
 import os
 import socket
@@ -25,7 +26,11 @@ SEND_BUFFER_BYTES = 32 * 1024
 """Replies that a peer does not read are in flight on the broker's account, each with descriptors
 (unix(7), ETOOMANYREFS): in this much there is room for some fifty, in the default for 167."""
 
-Accepted = Callable[[socket.socket, "Listener"], None]
+# Not `socket`'s: those are enums, whose numbers are looked up anew each time.
+_FAMILY, _STREAM = int(_socket.AF_UNIX), int(_socket.SOCK_STREAM)
+_SOL_SOCKET, _SO_SNDBUF = int(_socket.SOL_SOCKET), int(_socket.SO_SNDBUF)
+
+Accepted = Callable[[_socket.socket, "Listener"], None]
 
 
 class Listener:
@@ -44,6 +49,9 @@ class Listener:
         self._accepted = accepted
         self._reserve: OwnedFd | None = _reserve()
         self._pause: asyncio.TimerHandle | None = None
+        self._batch = 1
+        self._hardened = False
+        """Whether all that wait have connected since `harden`, which they have it from."""
         listening.setblocking(False)
         harden(listening)
 
@@ -58,10 +66,16 @@ class Listener:
         self._loop.add_reader(self._socket, self._on_readable)
 
     def _on_readable(self) -> None:
-        for _ in range(ACCEPTS_A_TURN):
+        """Accept one, and more where they come faster than turns: an accept in vain has its price.
+
+        `_accept` is what `socket.accept` is made of; what that makes of it costs as much again.
+        """
+        for _ in range(self._batch):
             try:
-                connection, _ = self._socket.accept()
+                number, _ = self._socket._accept()  # type: ignore[attr-defined]  # noqa: SLF001
             except BlockingIOError:
+                self._batch = 1
+                self._hardened = True
                 return
             except ConnectionAbortedError:
                 continue
@@ -70,10 +84,12 @@ class Listener:
                     raise
                 self._without_descriptors()
                 return
-            harden(connection)
-            connection.setblocking(False)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            connection = _socket.socket(_FAMILY, _STREAM, 0, number)
+            if not self._hardened:
+                harden(connection)
+            connection.setsockopt(_SOL_SOCKET, _SO_SNDBUF, SEND_BUFFER_BYTES)
             self._accepted(connection, self)
+        self._batch = min(2 * self._batch, ACCEPTS_A_TURN)
 
     def _without_descriptors(self) -> None:
         """Turn one client away with the descriptor kept for this, then wait a while.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The server: doors, who has come in, whose turn it is, new rules, and the end."""
 
+import _socket
 import asyncio
 import os
 import socket
@@ -15,7 +16,7 @@ from fdbrokerd.audit.record import HUNG_UP
 from fdbrokerd.broker import Broker
 from fdbrokerd.connection import Connection
 from fdbrokerd.errors import Error, ReloadFailed
-from fdbrokerd.exchange import Caller, Cancel, Patience, Reply
+from fdbrokerd.exchange import Caller, Cancel, Reply
 from fdbrokerd.judge import Own
 from fdbrokerd.leases import Leases
 from fdbrokerd.listening import harden
@@ -107,35 +108,41 @@ class Server:
         harden(connected)
         self._welcome(connected, None, check_writer=False)
 
-    def _accepted(self, connected: socket.socket, listener: Listener) -> None:
+    def _accepted(self, connected: _socket.socket, listener: Listener) -> None:
         """Let a peer in, unless nobody knows who it is or too many are here."""
         try:
-            self._welcome(connected, listener.scope, check_writer=True)
+            connection = self._welcome(connected, listener.scope, check_writer=True)
         except (NoIdentity, Guests.Full) as error:
             self._record_hang_up(error.peer if isinstance(error, Guests.Full) else None, str(error))
             connected.close()
+        else:
+            connection.on_readable()  # who has connected has nearly always asked by now
 
     def _welcome(
-        self, connected: socket.socket, scope: tuple[str, ...] | None, *, check_writer: bool
-    ) -> None:
+        self, connected: _socket.socket, scope: tuple[str, ...] | None, *, check_writer: bool
+    ) -> Connection:
         limits = self._rules.settings.limits
         # First of all: who is one too many must cost nothing more.
         ids = credentials(connected)
         self._guests.check(ids, limits)
         peer = identify(connected, ids, with_facts=self._broker.in_force.uses_facts)
         caller = Caller(peer, partial(process_of, connected, peer), scope)
-        patience = Patience(limits.message_seconds, limits.reply_seconds)
         calls = self._callers.calls_of(caller)
         connection = Connection(
-            connected, caller, self, self._loop, patience, calls, check_writer=check_writer
+            connected, caller, self, self._loop, limits, calls, check_writer=check_writer
         )
         self._guests.add(connection)
+        return connection
 
     # What a connection asks of its owner.
 
     def ready(self, connection: Connection) -> None:
         """Give a connection its turn."""
         self._turns.add(connection)
+
+    def is_next(self, connection: Connection) -> bool:
+        """Tell whether a connection may have its turn at once."""
+        return self._turns.is_next(connection)
 
     def answer(self, caller: Caller, call: Call, reply: Reply) -> Cancel | None:
         """Have a call answered."""
@@ -165,6 +172,7 @@ class Server:
     def closed(self, connection: Connection) -> None:
         """Forget a connection, and what it did not commit."""
         self._broker.ended(connection.caller)
+        self._turns.forget(connection)
         self._guests.remove(connection)
         if not self._guests:
             self._empty.set()

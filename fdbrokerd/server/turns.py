@@ -23,6 +23,26 @@ class Turns:
         self._queues: dict[int, deque[Connection]] = {}
         self._waiting: set[Connection] = set()
         self._scheduled = False
+        self._at_once: dict[int, Connection] = {}
+        """By uid, who had a turn without waiting last."""
+
+    def is_next(self, connection: Connection) -> bool:
+        """Tell whether a connection may have its turn at once: nobody waits, nor would by now.
+
+        A round of the loop tells of each connection once. So the one that had the last turn of its
+        uid is in another round by now; any other one of this uid waits, or the uid would be served
+        as often as it has connections before another uid is.
+        """
+        if self._queues:
+            return False
+        uid = connection.caller.peer.uid
+        return self._at_once.setdefault(uid, connection) is connection
+
+    def forget(self, connection: Connection) -> None:
+        """Let another one of its uid be the first, since it has gone."""
+        uid = connection.caller.peer.uid
+        if self._at_once.get(uid) is connection:
+            del self._at_once[uid]
 
     def add(self, connection: Connection) -> None:
         """Let it have a turn; once, however often it asks."""
@@ -39,6 +59,7 @@ class Turns:
 
     def _run(self) -> None:
         self._scheduled = False
+        self._at_once.clear()
         end = monotonic_ns() + SLICE_NS
         while self._queues:
             for uid in list(self._queues):

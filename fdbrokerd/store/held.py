@@ -6,11 +6,12 @@ description; so the same one put twice has one id. The daemon is never the last 
 lingering socket, or a large file without a name, would stop it in close(2).
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from errno import EOPNOTSUPP
 from typing import Protocol
 
 from fdbrokerd.fd import OwnedFd
+from fdbrokerd.opened import Opened
 
 
 class Keeper(Protocol):
@@ -54,21 +55,35 @@ class _Entry:
         self.kept = False
 
 
-class LentFd(OwnedFd):
-    """A held descriptor for the length of an answer: closing it gives it back."""
+class Lent(Opened):
+    """Held descriptors for the length of an answer: `close` gives them back, and closes none.
 
-    __slots__ = ("_id", "_lender")
+    `again` lends them for one answer more, also while another one is on its way.
+    """
 
-    def __init__(self, number: int, lender: "Held", identity: int) -> None:
-        super().__init__(number)
-        self._lender = lender
-        self._id = identity
+    __slots__ = ("_answers", "_held", "_ids")
+
+    def __init__(
+        self, held: "Held", ids: Mapping[str, int], properties: Mapping[str, str] | None
+    ) -> None:
+        super().__init__({name: held.borrow(ids[name]) for name in ids}, properties)
+        self._held = held
+        self._ids = tuple(ids.values())
+        self._answers = 0
+        self.again()
+
+    def again(self) -> None:
+        """Lend them once more."""
+        self._answers += 1
+        for identity in self._ids:
+            self._held.use(identity)
 
     def close(self) -> None:
-        """Give it back; a second time does nothing."""
-        if not self.closed:
-            self.detach()
-            self._lender.release(self._id)
+        """Give them back for one answer; once too often does nothing."""
+        if self._answers:
+            self._answers -= 1
+            for identity in self._ids:
+                self._held.release(identity)
 
 
 class Held:
@@ -173,11 +188,13 @@ class Held:
         """Count one user more."""
         self._entries[identity].users += 1
 
-    def lend(self, identity: int) -> LentFd:
-        """Return it for an answer; who closes that gives it back."""
-        entry = self._entries[identity]
-        entry.users += 1
-        return LentFd(entry.descriptor.fileno(), self, identity)
+    def borrow(self, identity: int) -> OwnedFd:
+        """Return a descriptor, which stays owned here."""
+        return self._entries[identity].descriptor
+
+    def lend(self, ids: Mapping[str, int], properties: Mapping[str, str] | None) -> Lent:
+        """Return descriptors by name, used until they are given back."""
+        return Lent(self, ids, properties)
 
     def release(self, identity: int) -> None:
         """Count one user less; without any it is held no more."""

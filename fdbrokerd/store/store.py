@@ -13,12 +13,11 @@ from msgspec import structs
 from fdbrokerd.errors import Busy, CallError, ItemExists, LimitReached, OpenFailed
 from fdbrokerd.model.holding import Holding
 from fdbrokerd.model.resource import resource_of
-from fdbrokerd.opened import Opened
 from fdbrokerd.store.alarm import Alarm, now_ns
 from fdbrokerd.store.arrivals import Arrivals, Given
 from fdbrokerd.store.expiry import Expiry
 from fdbrokerd.store.hangups import TELL_TYPES, Hangups
-from fdbrokerd.store.held import Held
+from fdbrokerd.store.held import Held, Lent
 from fdbrokerd.store.item import Item, Part
 from fdbrokerd.store.records import Gone, Put
 from fdbrokerd.store.reservations import Reservations
@@ -91,10 +90,14 @@ class Store:
         """Tell whether a Take of the item waits for its Commit."""
         return name in self._reservations
 
-    def lend(self, item: Item, wanted: frozenset[str] | None = None) -> Opened:
+    def lend(self, item: Item, wanted: frozenset[str] | None = None) -> Lent:
         """Return the descriptors of an item, all or those that are wanted, for one answer."""
-        parts = [part for part in item.parts if wanted is None or part.name in wanted]
-        return Opened({part.name: self._held.lend(part.id) for part in parts}, item.metadata)
+        ids = {one.name: one.id for one in item.parts if wanted is None or one.name in wanted}
+        return self._held.lend(ids, item.metadata)
+
+    def is_free(self, item: Item) -> bool:
+        """Tell whether an item is held still, the same as it was, and nobody has reserved it."""
+        return self.find(item.name) is item and item.name not in self._reservations
 
     # Coming.
 

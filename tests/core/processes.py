@@ -17,6 +17,7 @@ PATIENCE = 20.0
 
 CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x44000
+MS_BIND = 0x1000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -71,8 +71,8 @@ def test_what_fails_late_is_given_back(
 def test_a_peer_that_takes_no_descriptors_is_told(desk: Desk, errno: int, error: str) -> None:
     answer = desk.ask("Get", resource="one")
     answer.delivered("the descriptors could not be sent")
-    assert answer.instead is not None
     instead = answer.instead(errno)
+    assert instead is not None
     assert told(instead)["error"] == f"io.fdbroker.Broker.{error}"
     assert instead.descriptors == ()
     instead.delivered()

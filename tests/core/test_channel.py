@@ -13,6 +13,7 @@ import pytest
 from fdbrokerd import channel, listening
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.listening import UnwantedDescriptors
+from fdbrokerd.opened import rights
 from tests.needs import cannot, need_root
 
 from .made import USER
@@ -41,7 +42,7 @@ def copies(count: int) -> tuple[OwnedFd, ...]:
 def test_descriptors_arrive_close_on_exec(count: int) -> None:
     with pair() as (ours, theirs):
         sent = copies(count)
-        assert channel.send(ours, b"x\0", sent) == 2
+        assert channel.send(ours, b"x\0", rights(sent)) == 2
         close_all(sent)
         data, received, truncated = channel.receive_reply(theirs)
         flags = [fcntl.fcntl(one.fileno(), fcntl.F_GETFD) for one in received]
@@ -53,7 +54,7 @@ def test_one_more_than_the_kernel_sends_is_an_error() -> None:
     with pair() as (ours, _):
         sent = copies(254)
         with pytest.raises(OSError, match="Invalid argument"):
-            channel.send(ours, b"x\0", sent)
+            channel.send(ours, b"x\0", rights(sent))
         close_all(sent)
 
 
@@ -94,7 +95,7 @@ def test_a_hardened_socket_refuses_descriptors_and_still_gives_them() -> None:
         with pytest.raises(PermissionError):
             attach(ours, b"x", 1)
         given = copies(1)
-        channel.send(theirs, b"y", given)
+        channel.send(theirs, b"y", rights(given))
         close_all(given)
         _, received, _ = channel.receive_reply(ours)
         assert len(received) == 1
@@ -107,8 +108,9 @@ def test_a_call_says_who_wrote_it() -> None:
         listening.harden(theirs)
         in_child(lambda: ours.send(b"them"), uid=USER)
         ours.send(b"us")
-        assert listening.receive_call(theirs) == (b"them", USER)
-        assert listening.receive_call(theirs) == (b"us", os.getuid())
+        for data, uid in ((b"them", USER), (b"us", os.getuid())):
+            received, writer = listening.receive_call(theirs)
+            assert (received, listening.uid_of(writer)) == (data, uid)
         ours.close()
         assert listening.receive_call(theirs)[0] == b""
 
@@ -117,17 +119,17 @@ def test_neither_end_waits() -> None:
     with pair() as (ours, theirs):
         with pytest.raises(BlockingIOError):
             channel.receive_reply(theirs)
-        most = channel.send(ours, b"x" * 4_000_000, ())
+        most = channel.send(ours, b"x" * 4_000_000, [])
         assert 0 < most < 4_000_000
         with pytest.raises(BlockingIOError):
-            channel.send(ours, b"x", ())
+            channel.send(ours, b"x", [])
 
 
 def test_after_a_short_count_the_descriptors_are_gone_with_the_bytes() -> None:
     with pair() as (ours, theirs):
         given = copies(2)
         data = memoryview(b"x" * 4_000_000)
-        sent = channel.send(ours, data, given)
+        sent = channel.send(ours, data, rights(given))
         close_all(given)
         assert 0 < sent < len(data)
         counts = []

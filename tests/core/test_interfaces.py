@@ -105,8 +105,8 @@ def test_every_error_on_the_wire_is_known() -> None:
 
 def test_a_peer_is_told_as_it_is_known() -> None:
     written = INTERFACES["io.fdbroker.Broker"].members["Peer"].fields
-    ids = [name for name in Peer.__slots__ if name not in {"facts", "foreign"}]
-    facts = ["userUnit" if name == "user_unit" else name for name in Facts.__slots__]
+    ids = [name for name in Peer.__struct_fields__ if name not in {"facts", "foreign"}]
+    facts = ["userUnit" if name == "user_unit" else name for name in Facts.__struct_fields__]
     assert list(written) == ids + facts
 
 

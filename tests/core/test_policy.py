@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The decision, by properties: order never matters, nothing fails open, no rules is nobody."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fdbrokerd.model.argument import ArgumentLimit
 from fdbrokerd.model.match import PeerMatch

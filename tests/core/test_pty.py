@@ -21,7 +21,7 @@ from fdbrokerd.opened import Opened
 from tests.needs import need_root
 
 from .made import OTHER, USER, a_peer, a_request, a_resource
-from .processes import in_child, mount, open_numbers, own_mounts, room_for
+from .processes import MS_BIND, in_child, mount, open_numbers, own_mounts, room_for
 
 
 @contextmanager
@@ -211,6 +211,24 @@ def test_it_is_the_masters_own_slave_whatever_is_mounted(place: Path) -> None:
             assert os.fstat(slave).st_uid == USER
             os.write(slave, b"x\n")
             assert exactly(b"x\r\n", master)
+
+    in_child(elsewhere)
+
+
+def test_where_the_kernel_refuses_no_path_is_opened_instead(place: Path) -> None:
+    """A ptmx that is bound over another instance's: /dev/pts/N would be somebody's terminal."""
+    need_root("to mount")
+    other = place / "pts"
+    other.mkdir()
+
+    def elsewhere() -> None:
+        own_mounts()
+        mount("devpts", str(other), "devpts", options="newinstance,ptmxmode=0666,mode=600")
+        mount(f"{other}/ptmx", "/dev/ptmx", "", MS_BIND)
+        before = open_numbers()
+        with pytest.raises(OSError, match="No such device"), opened():
+            pass
+        assert open_numbers() == before
 
     in_child(elsewhere)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fdbrokerd import channel
 from fdbrokerd.errors import MessageTooLong, ProtocolError
 from fdbrokerd.fd import OwnedFd, close_all
+from fdbrokerd.opened import rights
 from fdbrokerd.wire import MAX_MESSAGE_BYTES, Decoder
 
 Sent = tuple[bytes, list[int]]
@@ -33,7 +34,7 @@ def send_all(ours: socket.socket, messages: Sequence[tuple[bytes, int]]) -> list
     for data, count in messages:
         attached = tuple(memory() for _ in range(count))
         sent.append((data, inodes(attached)))
-        assert channel.send(ours, data + b"\0", attached) == len(data) + 1
+        assert channel.send(ours, data + b"\0", rights(attached)) == len(data) + 1
         close_all(attached)
     ours.shutdown(socket.SHUT_WR)
     return sent
