@@ -7,9 +7,9 @@ late reply is taken for another call's, unless the error is one that leaves noth
 
 from __future__ import annotations
 
-from fdbrokerd import channel
+from fdbrokerd import channel, errors
 from fdbrokerd.client.conversation import Conversation
-from fdbrokerd.errors import CallError, NoAnswer, Unreachable, UsageError
+from fdbrokerd.errors import Unreachable, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,12 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        harmless = isinstance(error, (CallError, UsageError)) and not isinstance(error, NoAnswer)
-        if error is not None and not harmless:
+        if error is not None and not _is_harmless(error):
             self.close()
+
+
+def _is_harmless(error: BaseException) -> bool:
+    """Tell whether an error leaves nothing under way."""
+    if isinstance(error, errors.NoAnswer):
+        return False
+    return isinstance(error, (errors.CallError, UsageError))

@@ -6,22 +6,14 @@ Rules of this file:
 - A reply nobody waits for, two replies to one call, a reply of the wrong form: ProtocolError. The
   stream is of no more use then. Varlink has no ids: going on would give a reply to the next call.
 - An error reply is an exception of `errors`, and the stream is as good as before.
-- Strings of an error reply are escaped here, since exceptions end up on terminals.
 """
 
 from __future__ import annotations
 
+from fdbrokerd import errors
 from fdbrokerd.client import jsontext
-from fdbrokerd.client.escape import escape
 from fdbrokerd.client.fields import Fields
-from fdbrokerd.errors import (
-    CallError,
-    DescriptorsMissing,
-    ProtocolError,
-    Unreachable,
-    UsageError,
-    wire_errors,
-)
+from fdbrokerd.errors import ProtocolError, Unreachable, UsageError
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.wire import END, Decoder, Message
 
@@ -67,7 +59,7 @@ class Reply:
         if len({name for name, _ in announced}) < expected:
             raise ProtocolError("the reply: two descriptors of one name")
         if received < expected:
-            raise DescriptorsMissing(expected=expected, received=received)
+            raise errors.DescriptorsMissing(expected=expected, received=received)
         self.refuse_surplus(expected)
         taken = {name: self._descriptors[index] for name, index in announced}
         self._descriptors = []
@@ -81,7 +73,7 @@ class Reply:
         if self.fields.number("fileDescriptor") != 0:
             raise ProtocolError("the reply: the index of its one descriptor is not 0")
         if not self._descriptors:
-            raise DescriptorsMissing(expected=1, received=0)
+            raise errors.DescriptorsMissing(expected=1, received=0)
         self.refuse_surplus(1)
         return self._descriptors.pop()
 
@@ -101,7 +93,7 @@ def _name(fields: Fields) -> str:
     """Return a descriptor's name; a colon separates names in LISTEN_FDNAMES."""
     name = fields.text("name")
     if not name.isprintable() or ":" in name or not name:
-        raise ProtocolError(f"the reply: not a descriptor's name: {escape(name)!r}")
+        raise ProtocolError(f"the reply: not a descriptor's name: {name!r}")
     return name
 
 
@@ -127,7 +119,7 @@ class Conversation:
         try:
             text = jsontext.encode(call).encode()
         except UnicodeEncodeError as error:
-            raise UsageError(f"not Unicode: {escape(error.object)}") from error
+            raise UsageError(f"not Unicode: {error.object!r}") from error
         self._asked, self._more = True, more
         return text + END
 
@@ -191,7 +183,9 @@ def _reply(message: Message) -> Reply:
     message.close()
     if message.descriptors:
         raise ProtocolError("the broker attached descriptors to an error")
-    raise _error(value.text("error"), Fields(_parameters(value), "the error reply"))
+    from fdbrokerd.client.refusal import refusal  # noqa: PLC0415 (most calls succeed)
+
+    raise refusal(value.text("error"), Fields(_parameters(value), "the error reply"))
 
 
 def _parse(data: bytes) -> Fields:
@@ -207,21 +201,3 @@ def _parse(data: bytes) -> Fields:
 def _parameters(value: Fields) -> object:
     """Return the parameters; absent or null they are empty."""
     return value.values["parameters"] if value.has("parameters") else {}
-
-
-def _error(name: str, fields: Fields) -> CallError:
-    """Return the exception. One that is unknown here keeps its name and nothing else."""
-    kind = wire_errors().get(name)
-    if kind is None:
-        unknown = CallError()
-        unknown.wire_name = escape(name)
-        return unknown
-    told: dict[str, object] = {}
-    for parameter, expected in kind.__annotations__.items():
-        if not fields.has(parameter):
-            continue
-        value = fields.values[parameter]
-        if not isinstance(value, expected):
-            raise ProtocolError(f"the error reply: the field {parameter!r} has the wrong type")
-        told[parameter] = escape(value) if isinstance(value, str) else value
-    return kind(**told)

@@ -6,16 +6,10 @@ from __future__ import annotations
 import select
 import time
 
+from fdbrokerd import errors
 from fdbrokerd.client import endpoint, questions
 from fdbrokerd.client.connection import Connection
-from fdbrokerd.errors import (
-    Busy,
-    DescriptorsMissing,
-    Error,
-    NoAnswer,
-    ProtocolError,
-    Unreachable,
-)
+from fdbrokerd.errors import Error, ProtocolError, Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +63,7 @@ class Link:
             reply = self._exchange(method, parameters, self.deadline(wait_seconds))
             try:
                 return read(reply)
-            except DescriptorsMissing:
+            except errors.DescriptorsMissing:
                 if reply.fields.has("grant"):
                     self.release_quietly(reply.fields.text("grant"))
                 raise
@@ -122,7 +116,7 @@ class Link:
         while True:
             try:
                 return self.ask(*questions.commit(transaction))
-            except Busy:
+            except errors.Busy:
                 if deadline is not None and time.monotonic() > deadline:
                     raise
             time.sleep(COMMIT_PAUSE_SECONDS)
@@ -196,7 +190,7 @@ class Link:
             if poll.poll(min(left, LONGEST_SECONDS) * 1000):
                 return
             if left < LONGEST_SECONDS:
-                raise NoAnswer(resource=what)
+                raise errors.NoAnswer(resource=what)
 
 
 def become(reply: Reply, read: Callable[[Reply], Answer]) -> Answer:

@@ -3,7 +3,7 @@
 
 from errno import errorcode
 
-from fdbrokerd.errors.local import (
+from fdbrokerd.errors import (
     EX_CANTCREAT,
     EX_CONFIG,
     EX_DATAERR,
