@@ -2,12 +2,14 @@
 """One owner for each descriptor, closed exactly once.
 
 A descriptor in a variable is either an `int`, borrowed for the length of a call, or an `OwnedFd`.
-Only the owner closes. This is the only file of the package that calls `os.close`; a test says so.
+Only the owner closes. This is the only file of the package that calls close(2); a test says so.
+
+`posix` is what `os` is made of; importing that one takes a quarter of a client's start.
 """
 
 from __future__ import annotations
 
-import os
+import posix
 from errno import EBADF
 
 # Not `from typing import TYPE_CHECKING`: the clients start without typing.
@@ -65,7 +67,7 @@ class OwnedFd:
         if number == _GONE:
             return
         try:
-            os.close(number)
+            posix.close(number)
         except OSError as error:
             if error.errno == EBADF:
                 raise

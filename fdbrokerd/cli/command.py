@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The command after `--`: found before anything is asked for, then become."""
 
-import os
-import stat
+from _stat import S_ISREG
+from posix import X_OK, access, execve, stat, strerror
 
 from fdbrokerd.cli.disposition import restore_for_exec
+from fdbrokerd.client.environment import environment
 from fdbrokerd.errors import EX_CANNOT_RUN, EX_NOT_FOUND, Error
 
 _HEAD_BYTES = 256
 """What execve(2) looks at."""
+
+_DEFAULT_PATH = "/bin:/usr/bin"
+"""As os.defpath."""
 
 
 class NotFound(Error):
@@ -28,15 +32,15 @@ def find(name: str, path: str | None = None) -> str:
 
     `path` is searched instead of PATH.
     """
-    search = "" if "/" in name else path or os.environ.get("PATH", os.defpath)
+    search = "" if "/" in name else path or environment().get("PATH", _DEFAULT_PATH)
     there = False
-    for directory in search.split(os.pathsep):
-        program = os.path.join(directory, name)
+    for directory in search.split(":"):
+        program = f"{directory}/{name}" if directory else name
         try:
-            regular = stat.S_ISREG(os.stat(program).st_mode)
+            regular = S_ISREG(stat(program).st_mode)
         except (OSError, ValueError):
             continue
-        if regular and os.access(program, os.X_OK):
+        if regular and access(program, X_OK):
             return program
         there = True
     if there:
@@ -53,17 +57,17 @@ def check_interpreter(program: str) -> None:
         return  # it may be run without being read
     if head.startswith(b"#!") and (words := head[2:].split(b"\n")[0].split()):
         try:
-            find(os.fsdecode(words[0]))
+            find(words[0].decode(errors="surrogateescape"))
         except Error as error:
             raise type(error)(f"{program}: its interpreter {error}") from error
 
 
-def become(path: str, arguments: list[str], environment: dict[str, str]) -> None:
+def become(path: str, arguments: list[str], variables: dict[str, str]) -> None:
     """Replace this process by a program; returns never. Raises CannotRun or NotFound."""
     restore_for_exec()
     try:
-        os.execve(path, arguments, environment)  # noqa: S606 (no shell is the point)
+        execve(path, arguments, variables)
     except FileNotFoundError as error:  # the interpreter of a script
-        raise NotFound(f"{path}: {os.strerror(error.errno or 0)}") from error
+        raise NotFound(f"{path}: {strerror(error.errno or 0)}") from error
     except OSError as error:
-        raise CannotRun(f"{path}: {os.strerror(error.errno or 0)}") from error
+        raise CannotRun(f"{path}: {strerror(error.errno or 0)}") from error

@@ -5,7 +5,6 @@
 third of a client's start.
 """
 
-import os
 from _signal import (  # type: ignore[import-not-found]
     SIG_DFL,
     SIG_UNBLOCK,
@@ -17,6 +16,7 @@ from _signal import (  # type: ignore[import-not-found]
     pthread_sigmask,
     signal,
 )
+from posix import getpid, kill
 
 
 def be_ordinary() -> None:
@@ -36,4 +36,4 @@ def die_by(number: int) -> None:
     """End as a signal ends a process, so that the caller's shell sees it."""
     signal(number, SIG_DFL)
     pthread_sigmask(SIG_UNBLOCK, {number})
-    os.kill(os.getpid(), number)
+    kill(getpid(), number)

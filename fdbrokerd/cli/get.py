@@ -7,17 +7,19 @@ program is started often, and a Python import costs more than the broker's whole
 
 from __future__ import annotations
 
-import os
 import sys
+from posix import dup2
 
 import fdbrokerd
+from fdbrokerd import errors
 from fdbrokerd.cli import command
 from fdbrokerd.cli.get_options import GetOptions
 from fdbrokerd.cli.placement import Placement, without_descriptors
 from fdbrokerd.cli.program import add_description, run
 from fdbrokerd.client import jsontext
 from fdbrokerd.client.client import Client
-from fdbrokerd.errors import Denied, Error
+from fdbrokerd.client.environment import environment
+from fdbrokerd.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def _get_one(broker: Client, request: Request, options: GetOptions) -> Grant:
         if options.take:
             return broker.take(request.resource, wait_seconds=options.wait_seconds)
         return broker.get(request.resource, request.arguments, wait_seconds=options.wait_seconds)
-    except Denied as denied:
+    except errors.Denied as denied:
         add_description(denied, broker)
         raise
 
@@ -96,16 +98,16 @@ def _become(program: str, words: list[str], grants: Sequence[Grant], options: Ge
         placement.add(grant, request.places)
     placement.settle()
     arguments = placement.arguments(words)
-    environment = placement.environment(dict(os.environ))
+    variables = placement.environment(environment())
     diagnostics = placement.copy(2)
     placement.lift()
     if options.take:
         _commit(grants)  # from here on only the exec itself can fail
     placement.move()
     try:
-        command.become(program, arguments, environment)
+        command.become(program, arguments, variables)
     except Error:
-        os.dup2(diagnostics.fileno(), 2)  # a descriptor may have taken its place
+        dup2(diagnostics.fileno(), 2)  # a descriptor may have taken its place
         raise
 
 
@@ -141,8 +143,8 @@ def _relay(grant: Grant, program: str, options: GetOptions) -> int:
 
     if not options.command:
         return await_opener(grant, quiet=options.quiet)
-    environment = without_descriptors(dict(os.environ))
-    return run_command(grant, program, options.command, environment)
+    variables = without_descriptors(environment())
+    return run_command(grant, program, options.command, variables)
 
 
 if __name__ == "__main__":

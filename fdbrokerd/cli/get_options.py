@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from fdbrokerd.cli.options import CommandLine, arguments_of, number_of, timeout_of
-from fdbrokerd.cli.place import Place, place_of
 from fdbrokerd.errors import UsageError
 
 TYPE_CHECKING = False
@@ -35,6 +34,22 @@ _TABLE: Mapping[str, Takes] = {
     "version": "nothing",
 }
 _SHORT = "I=replace r=resource q=quiet E=error-status h=help"
+
+_STREAMS = {"stdin": (0,), "stdout": (1,), "stdio": (0, 1, 2)}
+
+
+class Place:
+    """One placement: `what` says of which kind, `name` which of several descriptors."""
+
+    __slots__ = ("name", "numbers", "text", "what")
+
+    def __init__(
+        self, what: str, name: str | None, *, numbers: tuple[int, ...] = (), text: str = ""
+    ) -> None:
+        self.what = what
+        self.name = name
+        self.numbers = numbers
+        self.text = text
 
 
 class Request:
@@ -70,7 +85,7 @@ class GetOptions:
         self.requests: list[Request] = []
         if self.help or self.version:
             return
-        places = [place for option, value in line.options if (place := place_of(option, value))]
+        places = [place for option, value in line.options if (place := _place_of(option, value))]
         several = [value or "" for option, value in line.options if option == "resource"]
         if several and (line.operands or places):
             raise UsageError("-r says what and where: give no other resource or place beside it")
@@ -127,15 +142,36 @@ def _place(where: str) -> Place:
     """Return the place of `-r`: a number, stdin, stdout, stdio, listen or a variable's name."""
     word, colon, name = where.partition(":")
     if word.isdigit():
-        place = place_of("fd", where)
+        place = _place_of("fd", where)
     elif word in {"stdin", "stdout", "stdio"}:
-        place = place_of(word, name if colon else None)
+        place = _place_of(word, name if colon else None)
     elif where == "listen":
-        place = place_of("listen", None)
+        place = _place_of("listen", None)
     else:
-        place = place_of("env", f"{word}={name}" if colon else word)
+        place = _place_of("env", f"{word}={name}" if colon else word)
     assert place is not None  # each of these options is a place
     return place
+
+
+def _place_of(option: str, value: str | None) -> Place | None:
+    """Return the place that an option names, or None for another option. Raises UsageError."""
+    if option == "fd":
+        number, colon, name = (value or "").partition(":")
+        if not (number.isascii() and number.isdigit() and int(number) < 2**31):
+            raise UsageError(f"--fd {value}: give N or N:NAME")
+        return Place("fd", name if colon else None, numbers=(int(number),))
+    if option in _STREAMS:
+        return Place("stream", value, numbers=_STREAMS[option])
+    if option == "env":
+        variable, equals, name = (value or "").partition("=")
+        if not (variable.isascii() and variable.isidentifier()):
+            raise UsageError(f"--env {value}: not a variable's name")
+        return Place("env", name if equals else None, text=variable)
+    if option == "replace":
+        if not value:
+            raise UsageError("-I: give a text to replace")
+        return Place("replace", None, text=value)
+    return Place("listen", None) if option == "listen" else None
 
 
 def _wait(text: str | None) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import _socket
 import fcntl
-import os
+import posix
 from errno import EBADF, EINVAL
 
 from fdbrokerd.errors import UsageError
@@ -22,9 +22,9 @@ from fdbrokerd.fd import OwnedFd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from fdbrokerd.cli.place import Place
+    from fdbrokerd.cli.get_options import Place
     from fdbrokerd.client.grant import Grant
 
 UNNAMED = "fd"
@@ -105,7 +105,7 @@ class Placement:
                 rest = [word.replace(place.text, self._number(owned)) for word in rest]
         return [program, *rest]
 
-    def environment(self, inherited_environment: dict[str, str]) -> dict[str, str]:
+    def environment(self, inherited_environment: Mapping[str, str]) -> dict[str, str]:
         """Return the command's environment, without what an outer program told this process."""
         environment = without_descriptors(inherited_environment)
         numbers = sorted(self._targets)
@@ -117,7 +117,7 @@ class Placement:
             listening = numbers if all(_listens(self._targets[n][1]) for n in numbers) else []
         if self._listen or listening:
             environment["LISTEN_FDS"] = str(len(listening))
-            environment["LISTEN_PID"] = str(os.getpid())
+            environment["LISTEN_PID"] = str(posix.getpid())
             environment["LISTEN_FDNAMES"] = self._labels(listening)
             if identity := _pidfd_id():
                 environment["LISTEN_PIDFDID"] = identity
@@ -143,7 +143,7 @@ class Placement:
     def move(self) -> None:
         """Put every descriptor at its numbers, for the command to inherit."""
         for number, copy in self._away.items():
-            os.dup2(copy.fileno(), number)
+            posix.dup2(copy.fileno(), number)
             copy.close()
 
     def copy(self, borrowed: int) -> OwnedFd:
@@ -157,7 +157,7 @@ class Placement:
             copy.close()
 
 
-def without_descriptors(environment: dict[str, str]) -> dict[str, str]:
+def without_descriptors(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that says nothing of descriptors: what it said was for this process."""
     mine = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
     mine |= {"FDBROKER_FDS", "FDBROKER_FDNAMES"}
@@ -246,8 +246,8 @@ def _pidfd_id() -> str | None:
     Before that all pidfds are one anonymous inode, as every eventfd is.
     """
     try:
-        with OwnedFd(os.pidfd_open(os.getpid())) as pidfd, OwnedFd(os.eventfd(0)) as other:
-            mine, anonymous = os.fstat(pidfd.fileno()), os.fstat(other.fileno())
+        with OwnedFd(posix.pidfd_open(posix.getpid())) as pidfd, OwnedFd(posix.eventfd(0)) as other:
+            mine, anonymous = posix.fstat(pidfd.fileno()), posix.fstat(other.fileno())
     except OSError:
         return None
     return None if mine.st_dev == anonymous.st_dev else str(mine.st_ino)

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from posix import O_CLOEXEC, O_PATH, strerror
+from posix import open as open_path
 
 from fdbrokerd.cli.disposition import be_ordinary
-from fdbrokerd.client.escape import escape
-from fdbrokerd.errors import EX_CONFIG, EX_OSERR, EX_USAGE, Denied, Error, UsageError
+from fdbrokerd.errors import EX_CONFIG, EX_OSERR, EX_USAGE, Error, UsageError
 from fdbrokerd.fd import OwnedFd
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
     from fdbrokerd.client.client import Client
+    from fdbrokerd.errors import Denied
 
     class Options(Protocol):
         """What every command line has."""
@@ -45,7 +46,7 @@ def run(name: str, parse: Callable[[list[str]], Parsed], act: Callable[[Parsed],
     except OSError as error:
         status = EX_OSERR
         if not options.quiet:
-            _say(name, os.strerror(error.errno or 0))
+            _say(name, strerror(error.errno or 0))
     own = EX_USAGE <= status <= EX_CONFIG
     return options.error_status if own and options.error_status is not None else status
 
@@ -56,13 +57,15 @@ def _fill_standard_streams() -> None:
     Otherwise a received descriptor could land there, and diagnostics in it. They are close-on-exec:
     the command finds them closed, as they were.
     """
-    while (filler := OwnedFd(os.open("/", os.O_PATH | os.O_CLOEXEC))).fileno() <= 2:
+    while (filler := OwnedFd(open_path("/", O_PATH | O_CLOEXEC))).fileno() <= 2:
         filler.detach()
     filler.close()
 
 
 def _say(name: str, text: str) -> None:
     """Print a diagnostic, whatever it holds."""
+    from fdbrokerd.client.escape import escape  # noqa: PLC0415 (where something went wrong)
+
     print(f"{name}: {escape(text, keep=chr(10))}", file=sys.stderr)
 
 

@@ -8,12 +8,13 @@ sent. The kernel says the uid of who called listen(2): root for a socket unit of
 from __future__ import annotations
 
 import _socket
-import os
-import struct
+from _struct import Struct
 from errno import EAGAIN, ECONNREFUSED, ENOENT
+from posix import geteuid, getuid
 
-from fdbrokerd import channel
-from fdbrokerd.errors import NoAnswer, Unreachable, UsageError, WrongServer
+from fdbrokerd import channel, errors
+from fdbrokerd.client.environment import environment
+from fdbrokerd.errors import Unreachable, UsageError, WrongServer
 
 DEFAULT_ADDRESSES = ("/run/fdbrokerd/io.fdbroker", "@fdbrokerd")
 """Tried in this order: nobody but root can put something in the way of the path."""
@@ -26,7 +27,7 @@ UNMAPPED_UID = 65534
 
 _NOBODY_THERE = frozenset({ENOENT, ECONNREFUSED})
 
-_CREDENTIALS = struct.Struct("iII")
+_CREDENTIALS = Struct("iII")
 
 
 def connect(
@@ -37,10 +38,10 @@ def connect(
     Without an address: FDBROKER_SOCKET, or the first default where somebody listens. Raises
     Unreachable, WrongServer, NoAnswer (the broker does not accept) or UsageError.
     """
-    address = address or os.environ.get(ADDRESS_VARIABLE)
+    address = address or environment().get(ADDRESS_VARIABLE)
     trusted = {0, _told_uid() if server_uid is None else server_uid}
-    if os.geteuid() != UNMAPPED_UID:  # which everybody looks like who is not mapped here
-        trusted.add(os.geteuid())
+    if geteuid() != UNMAPPED_UID:  # which everybody looks like who is not mapped here
+        trusted.add(geteuid())
     addresses = (address,) if address else DEFAULT_ADDRESSES
     for candidate in addresses:
         try:
@@ -60,21 +61,21 @@ def connect(
 
 def inherited(address: str | None) -> bool:
     """Tell whether the connection is one that was handed to this process: no second can be made."""
-    return (address or os.environ.get(ADDRESS_VARIABLE) or "").startswith("fd:")
+    return (address or environment().get(ADDRESS_VARIABLE) or "").startswith("fd:")
 
 
 def _connect(address: str, timeout_seconds: float | None) -> _socket.socket:
     # An inherited connection was made by whoever made it; only a new one is ours to answer for.
-    if not address.startswith("fd:") and os.getuid() != os.geteuid():
+    if not address.startswith("fd:") and getuid() != geteuid():
         raise Unreachable(
-            f"the real uid ({os.getuid()}) and the effective uid ({os.geteuid()}) differ, as in a "
+            f"the real uid ({getuid()}) and the effective uid ({geteuid()}) differ, as in a "
             "setuid program: the broker could not tell who asks, and would hang up"
         )
     try:
         return channel.connect(address, timeout_seconds)
     except Unreachable as error:
         if _errno(error) == EAGAIN:  # SO_SNDTIMEO passed with the backlog full (unix(7))
-            raise NoAnswer(resource=address) from error
+            raise errors.NoAnswer(resource=address) from error
         raise
 
 
@@ -83,7 +84,7 @@ def _errno(error: Unreachable) -> int | None:
 
 
 def _told_uid() -> int | None:
-    text = os.environ.get(SERVER_UID_VARIABLE, "")
+    text = environment().get(SERVER_UID_VARIABLE, "")
     if text and not (text.isascii() and text.isdigit()):
         raise UsageError(f"{SERVER_UID_VARIABLE} is not a uid: {text!r}")
     return int(text) if text else None

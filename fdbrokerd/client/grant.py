@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import builtins
-import os
+from posix import get_blocking
 
 from fdbrokerd.fd import OwnedFd, close_all
 
@@ -104,7 +104,7 @@ class Grant:
 
         descriptor = self.descriptor(name)
         made = socket(fileno=descriptor.fileno())
-        if not os.get_blocking(descriptor.fileno()):  # which all who have it share
+        if not get_blocking(descriptor.fileno()):  # which all who have it share
             made.setblocking(False)
         descriptor.detach()
         self._taken = True

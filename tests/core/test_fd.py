@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+import posix
 import re
 import sys
 from collections.abc import Callable
@@ -63,7 +64,7 @@ def test_other_errors_of_close_are_nothing_to_act_on(monkeypatch: pytest.MonkeyP
 
     number = a_number()
     with monkeypatch.context() as patch:
-        patch.setattr(os, "close", close)
+        patch.setattr(posix, "close", close)
         OwnedFd(number).close()
     assert closed == [number]
     os.close(number)
@@ -114,6 +115,6 @@ def test_only_one_file_of_the_package_closes_numbers() -> None:
     using = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
-        if re.search(r"\bos\.close\(", path.read_text())
+        if re.search(r"\b(os|posix)\.close\(|from (os|posix) import .*\bclose\b", path.read_text())
     }
     assert using == {"fd.py"}
