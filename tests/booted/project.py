@@ -26,14 +26,6 @@ PLACES = {
 }
 """What goes where besides the modules and programs."""
 
-# Isolated: neither the environment nor the caller's home directory has a say in what is imported.
-PROGRAM = """\
-#!/usr/bin/python3 -Is
-import sys
-from {module} import {function}
-sys.exit({function}())
-"""
-
 
 def install(machine: Machine) -> None:
     """Install the working copy, and tell systemd."""
@@ -49,9 +41,8 @@ def install(machine: Machine) -> None:
     if machine.site is not None:
         machine.write({f"{MODULES}/fdbrokerd-site.pth": f"{SITE}\n"})
     programs = {
-        f"/usr/bin/{name}": PROGRAM.format(module=module, function=function)
-        for name, entry in project["scripts"].items()
-        for module, function in [entry.split(":")]
+        f"/usr/bin/{program.name}": program.read_bytes()
+        for program in (REPOSITORY / "packaging/programs").iterdir()
     }
     machine.write(programs, mode=0o755)
     machine.run("systemd-sysusers", "fdbrokerd.conf")
