@@ -2,8 +2,9 @@
 """The calls of io.fdbroker.Manager: for root, and the peers that the setting `admins` names."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from fdbrokerd.asked import InForce
 from fdbrokerd.calls import ExplainOther, Parameters, Pretended, Reload, Status, WhoCan
@@ -50,8 +51,7 @@ class Host(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What an administrator asks about: a request of somebody, and the rules to judge it by.
 
     `remarks` are lines to add to the explanation; `served` False: it was denied whatever they say.

@@ -2,7 +2,8 @@
 """From what a peer wrote to a request that the rules can judge."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.audit import Record
 from fdbrokerd.calls import Explain, Get, List, Parameters, Put, Remove, Take, Watch
@@ -23,8 +24,7 @@ MAX_KEPT_CHARACTERS = 512
 in records and for explanations."""
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(Struct, frozen=True):
     """What a request sees from start to end: the rules, and the administrators besides root."""
 
     ruleset: Ruleset

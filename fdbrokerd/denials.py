@@ -2,7 +2,8 @@
 """The denials of the recent past, for administrators who are asked about one."""
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.audit import Record
 from fdbrokerd.exchange import Caller
@@ -18,8 +19,7 @@ MAX_DENIALS_PER_UID = 64
 """So that nobody can push out the denials of all others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(Struct, frozen=True):
     """A request that was denied, and the rules that did it, which may be gone by now.
 
     `served`: the listener that was asked serves the resource at all.

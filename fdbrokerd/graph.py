@@ -8,7 +8,8 @@ glob or an argument may hold any of them: labels are escaped, and nodes are name
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.description import (
     described,
@@ -23,8 +24,7 @@ _IN_MERMAID = frozenset(" ,./-=()")
 """What stands for itself in a quoted label, beside letters and digits. Not `:`, as in `style:`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
+class _Edge(Struct, frozen=True):
     """A rule about one resource, by the numbers of its ends."""
 
     peer: int
@@ -33,8 +33,7 @@ class _Edge:
     label: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
+class _Picture(Struct, frozen=True):
     """Labels of peers and resources, each a few lines, and the edges between them."""
 
     peers: tuple[str, ...]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The calls that open nothing: who am I, what may I get and why, how is the broker."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from fdbrokerd.asked import InForce, asked, request_of
 from fdbrokerd.audit import Record
@@ -31,8 +31,7 @@ from fdbrokerd.version import __version__
 PROJECT_URL = "https://github.com/fdbroker/fdbrokerd"
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What questions are answered from."""
 
     in_force: InForce

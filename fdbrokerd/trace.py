@@ -6,7 +6,8 @@ test: what is traced here always comes to the verdict of `decide`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.model.argument import ArgumentLimit
 from fdbrokerd.model.facts import Unknown, shown
@@ -17,8 +18,7 @@ from fdbrokerd.model.rule import Effect, Rule, covered
 from fdbrokerd.model.ruleset import Ruleset
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(Struct, frozen=True):
     """A key of a rule that does not hold: what it wants, what was found, whether that is known."""
 
     key: str
@@ -30,8 +30,7 @@ class Obstacle:
         return f"{self.key}: wants {self.wanted}, found {self.found}"
 
 
-@dataclass(frozen=True, slots=True)
-class Considered:
+class Considered(Struct, frozen=True):
     """A rule, whether it takes part in the verdict, and what is in its way.
 
     A deny takes part also where its only obstacles are unknown.

@@ -9,7 +9,8 @@ repeated by whoever has it and is the same user, when the answer was lost.
 import secrets
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.errors import Busy, InvalidParameter, LimitReached
 from fdbrokerd.exchange import Caller
@@ -24,8 +25,7 @@ MAX_TRANSACTIONS_PER_CONNECTION = 64
 """Calls are made one after the other; who needs more at once is not one program."""
 
 
-@dataclass(eq=False, slots=True)
-class Taking:
+class Taking(Struct, eq=False):
     """A Take that waits for its Commit. `ticket` is that of its reservation."""
 
     caller: Caller
@@ -33,8 +33,7 @@ class Taking:
     ticket: int
 
 
-@dataclass(eq=False, slots=True)
-class Putting:
+class Putting(Struct, eq=False):
     """A Put that waits for its Commit. `item` has no parts yet; the deposit is owned here.
 
     `user` is the peer's name, where the resource's names asked for it when it began.

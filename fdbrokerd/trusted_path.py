@@ -14,7 +14,8 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.fd import OwnedFd
@@ -31,8 +32,7 @@ _FOREIGN_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _NULL_DEVICE = os.makedev(1, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What a path leads to: an O_PATH descriptor, its status, and its path without links."""
 
     fd: OwnedFd

@@ -6,7 +6,8 @@ remembered for a while.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.errors import CallError
 
@@ -20,8 +21,7 @@ LookUp = Callable[[int, Callable[[str | CallError | None], None]], None]
 Then = Callable[[CallError | None], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     name: str | None
     until: float
 

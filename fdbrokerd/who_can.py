@@ -6,7 +6,8 @@ unit, only the system knows when somebody asks. Pure, as the decision is.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.description import (
     EVERYBODY,
@@ -21,8 +22,7 @@ from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.naming import depends_on_peer, impossible, needs_item, written
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One rule that can concern the request, in words.
 
     `arguments` says what the arguments that were left open must be, empty where they may be

@@ -5,7 +5,8 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.errors import EX_OSERR, Error
 from fdbrokerd.listening import address_of, listen
@@ -24,16 +25,14 @@ class CannotListen(Error):
     exit_status = EX_OSERR
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """A listening socket and the resources that it serves, None for all."""
 
     socket: socket.socket
     scope: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Doors:
+class Doors(Struct, frozen=True):
     """Where peers come in: listeners, or sockets that were connected before we began."""
 
     listening: tuple[Door, ...]

@@ -2,7 +2,8 @@
 """What the kernel says of an open file description in /proc/self/fdinfo."""
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.judge.judged import Refused
 
@@ -12,8 +13,7 @@ MAX_FDINFO_BYTES = 64 * 1024
 """A few lines, and one for each lock on the file: those are the sender's (proc_pid_fdinfo(5))."""
 
 
-@dataclass(frozen=True, slots=True)
-class FdInfo:
+class FdInfo(Struct, frozen=True):
     """Its flags as fcntl(2) F_GETFL has them, its mount, and what its own driver adds."""
 
     flags: int

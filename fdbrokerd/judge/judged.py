@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A judgement as a value, and the refusal."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from fdbrokerd.errors import Error
@@ -15,8 +13,7 @@ class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(msgspec.Struct, frozen=True):
     """What is the broker's: its pid, and its addresses as `@name` or a path."""
 
     pid: int

@@ -9,8 +9,9 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.judge.fdinfo import fdinfo
@@ -21,8 +22,7 @@ _HUGE_SIZES = (0, *range(14, 35))
 the machine has is a mount of its own (memfd_create(2))."""
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(Struct, frozen=True):
     """The ids of mounts."""
 
     memory: frozenset[int]

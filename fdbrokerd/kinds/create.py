@@ -2,8 +2,9 @@
 """Makes a file that is whole when it appears: mode and owner are set before it has a name."""
 
 import os
-from dataclasses import dataclass
 from errno import EISDIR, EOPNOTSUPP
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.kinds.beneath import judge_origin, strict
@@ -12,8 +13,7 @@ from fdbrokerd.model.peer import Peer
 from fdbrokerd.openat2 import openat2
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(Struct, frozen=True):
     """What a new file looks like."""
 
     mode: int

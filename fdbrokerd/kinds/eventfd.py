@@ -13,8 +13,9 @@ name, until it is removed. The descriptor is `eventfd`.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.kinds.items import NAMES, QUOTA_OF_MADE, TTL, VERBS_OF_MADE, holding_of_made
@@ -30,8 +31,7 @@ MAX_INITIAL = 2**32 - 2
 """eventfd(2) takes an unsigned int. The counter itself goes on to 2^64 - 2."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventfdSpec:
+class EventfdSpec(Struct, frozen=True):
     """How it is made, and how named ones are held."""
 
     initial: int

@@ -12,9 +12,10 @@ or use pread(2) and pwrite(2). It is never executable on Linux 6.3 and later (MF
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fcntl import F_ADD_SEALS, fcntl
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.kinds.items import (
@@ -40,8 +41,7 @@ MAX_MEMFD_BYTES = 1 << 30
 _AGAINST_WRITING = frozenset({"write", "future-write"})
 
 
-@dataclass(frozen=True, slots=True)
-class MemfdSpec:
+class MemfdSpec(Struct, frozen=True):
     """How it is made: bytes, the bits of its seals, and how named ones are held."""
 
     size: int

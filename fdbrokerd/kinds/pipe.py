@@ -12,9 +12,10 @@ only as that user.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fcntl import F_SETPIPE_SZ, fcntl
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.kinds.ends import ENDS, end_argument, once, refuse_lone_end, wanted_end
@@ -31,8 +32,7 @@ MAX_PIPE_BYTES = 1024 * 1024
 """What any user may set by F_SETPIPE_SZ as Linux comes: the broker lends nobody its privileges."""
 
 
-@dataclass(frozen=True, slots=True)
-class PipeSpec:
+class PipeSpec(Struct, frozen=True):
     """How it is made (a size of 0: as the kernel does), and how named ones are held."""
 
     size: int

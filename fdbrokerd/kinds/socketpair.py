@@ -14,8 +14,9 @@ child's of the broker, mostly gone.
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.become import become
 from fdbrokerd.fd import OwnedFd
@@ -39,8 +40,7 @@ TYPES: Mapping[str, int] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SocketpairSpec:
+class SocketpairSpec(Struct, frozen=True):
     """How it is made, and how named ones are held."""
 
     type: int

@@ -17,8 +17,9 @@ An item has the names of descriptors that its putter gave; they are put and got 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.errors import NoSuchItem
 from fdbrokerd.kinds.items import NAMES, QUOTA_OF_STORE, TTL, names_of, quota_of, ttl_of, unique
@@ -30,8 +31,7 @@ from fdbrokerd.model.resource import Request
 from fdbrokerd.opened import Opened
 
 
-@dataclass(frozen=True, slots=True)
-class StoreSpec:
+class StoreSpec(Struct, frozen=True):
     """How it holds what is put."""
 
     holding: Holding

@@ -3,8 +3,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from errno import EINVAL
+
+from msgspec import Struct
 
 from fdbrokerd.accounts import user_name
 from fdbrokerd.model.argument import unsafe
@@ -15,8 +16,7 @@ _PART = re.compile(r"\$\{([A-Za-z0-9._-]*)\}|(\$)")
 PEER_WORDS = frozenset({"user", "uid", "gid"})
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A path as pieces: text at even places, names at odd ones."""
 
     pieces: tuple[str, ...]

@@ -3,7 +3,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAX_VALUE_CHARACTERS = 255
 """NAME_MAX: a value becomes at most one component of a path."""
@@ -28,8 +29,7 @@ def unsafe(value: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -39,8 +39,7 @@ class Choice:
         return None if value in self.words else f"is not one of {', '.join(self.words)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """A regular expression that the whole value must match."""
 
     expression: re.Pattern[str]
@@ -52,8 +51,7 @@ class Pattern:
         return f"does not match {self.expression.pattern}"
 
 
-@dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(Struct, frozen=True):
     """A decimal number without sign or leading zero, between two bounds."""
 
     low: int
@@ -69,8 +67,7 @@ class Integer:
 ArgumentType = Choice | Pattern | Integer
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One parameter: its type, and the value that holds when a peer names none."""
 
     type: ArgumentType
@@ -81,8 +78,7 @@ class Argument:
         return unsafe(value) or self.type.problem(value)
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentLimit:
+class ArgumentLimit(Struct, frozen=True):
     """What a rule's `with` lets one argument be: one of these words, or of these ranges."""
 
     words: frozenset[str] = frozenset()

@@ -8,7 +8,8 @@ name. Every user who is logged in owns such a subtree.
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 UNIT_TYPES = ("service", "scope", "socket", "mount", "swap")
 """The types of units that have processes."""
@@ -31,8 +32,7 @@ _DOCKER_BY_CGROUPFS = re.compile(r"/docker/([0-9a-f]{12,64})(?:/.*)?", re.DOTALL
 _BY_ID = frozenset({"podman", "docker", "kubernetes"})
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(Struct, frozen=True):
     """Where a process belongs, as its cgroup's path says; None for what it has not."""
 
     unit: str | None = None

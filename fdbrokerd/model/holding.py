@@ -2,8 +2,9 @@
 """How a resource holds items: which names, which descriptors, how many, how long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from fdbrokerd.model.glob import path_glob
 from fdbrokerd.model.resource import ITEM_COMPONENT
@@ -42,8 +43,7 @@ class QuotaPer(Enum):
     STORE = "store"
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """How much may be held at once; `metadata` in bytes."""
 
     items: int = MAX_ITEMS
@@ -52,16 +52,14 @@ class Quota:
     per: QuotaPer = QuotaPer.UID
 
 
-@dataclass(frozen=True, slots=True)
-class Ttl:
+class Ttl(Struct, frozen=True):
     """How long an item is held, in seconds: when its owner does not say, and at the most."""
 
     default_seconds: int | None = None
     max_seconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ItemNames:
+class ItemNames(Struct, frozen=True):
     """A glob over items' names as pieces: text at even places, words of the peer at odd ones."""
 
     pieces: tuple[str, ...]
@@ -85,8 +83,7 @@ class ItemNames:
         return path_glob("/" + "".join(filled)).fullmatch("/" + item) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """How a resource holds items. `names` None: any name.
 
     `once`: each descriptor is handed over once and then no longer held, so that the ends of a pipe

@@ -6,101 +6,87 @@ A key's type decides how its text is read, never YAML 1.1 (where `0640` is 416, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from fdbrokerd.errors import Error
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Any scalar, as it is written: str."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One of a few words: str."""
 
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """A decimal number: int."""
 
     low: int = 0
     high: int = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """`true` or `false` and no other spelling: bool."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(Struct, frozen=True):
     """A file mode as a quoted string of four octal digits, no set-id and no sticky bit: int."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """A number of bytes with an optional K, M or G (powers of 1024): int."""
 
     high: int = 2**40
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Struct, frozen=True):
     """A time with its unit, `30s` (s, min, h, d): int, in seconds."""
 
     high: int = 10 * 365 * 86400
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A user or group, by name or number: int; or `${user}`, `${group}` for the peer's own: OWN."""
 
     group: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ids:
+class Ids(Struct, frozen=True):
     """Uids or gids, as numbers or ranges `A-B`, one or a list: tuple[tuple[int, int], ...]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Whole numbers from A to B, `A-B`: tuple[int, int]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """Users or groups by name, one or a list: tuple[int, ...], resolved at load."""
 
     group: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PerTime:
+class PerTime(Struct, frozen=True):
     """A number per time, `30/min` (s, min, h, d): Rate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
+class Many(Struct, frozen=True):
     """One of these or a list of them: tuple."""
 
     of: "KeyType"
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A mapping with known keys: Values."""
 
     keys: Mapping[str, "Key"]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A mapping with names that the writer chooses: dict[str, value]."""
 
     of: "KeyType"
@@ -126,8 +112,7 @@ KeyType = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One key: its type, what it says in one sentence, and whether it must be there."""
 
     type: KeyType

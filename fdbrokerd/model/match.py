@@ -7,7 +7,8 @@ true, a deny holds on true or unknown, so nothing that hides opens anything.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.model.facts import Unknown
 from fdbrokerd.model.glob import name_glob, path_glob
@@ -18,8 +19,7 @@ HOME_KEYS = frozenset({"container", "unit"})
 """A peer of another namespace is at home only where a rule says one of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class FactMatch:
+class FactMatch(Struct, frozen=True):
     """One key about a fact of the process: it is one of these globs."""
 
     key: str
@@ -38,8 +38,7 @@ class FactMatch:
         return path_glob(glob) if self.key in PATH_KEYS else name_glob(glob)
 
 
-@dataclass(frozen=True, slots=True)
-class PeerMatch:
+class PeerMatch(Struct, frozen=True):
     """Conditions that must all hold.
 
     Each of `uids`; each of `gids` with one of the peer's groups; each of `facts`; of each group of

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The process at the other end, as the kernel attests it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from msgspec import Struct
 
@@ -30,8 +30,7 @@ class Peer(Struct, frozen=True):
     foreign: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IdRanges:
+class IdRanges(Struct, frozen=True):
     """A set of uids or gids, as ranges that include both ends."""
 
     ranges: tuple[tuple[int, int], ...]

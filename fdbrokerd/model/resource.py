@@ -3,7 +3,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,7 @@ ITEM_NAME = re.compile(rf"{ITEM_COMPONENT.pattern}(?:/{ITEM_COMPONENT.pattern})*
 NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where in which file something was said."""
 
     file: str
@@ -49,8 +47,7 @@ def item_of(name: str) -> str:
     return name.partition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """A resource as the rules describe it. `spec` is of its kind's own type, opaque to the rest.
 
     `holding` says how it holds items, None where there are none.

@@ -2,9 +2,10 @@
 """Who may do what with which resource."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from fdbrokerd.model.argument import ArgumentLimit
 from fdbrokerd.model.glob import path_glob
@@ -19,8 +20,7 @@ class Effect(Enum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """At most `count` grants in any `seconds`."""
 
     count: int
@@ -39,8 +39,7 @@ class Per(Enum):
     UNIT = "unit"
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """How much of it each uid, or each process, may have at once and in a time."""
 
     held: int | None = None
@@ -48,8 +47,7 @@ class Limit:
     per: Per = Per.UID
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule. `resources` are names or globs, of resources or, RESOURCE/GLOB, of items."""
 
     id: str

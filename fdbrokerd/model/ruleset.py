@@ -2,7 +2,8 @@
 """All that is in force, replaced whole or not at all."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from fdbrokerd.model.index import RuleIndex
 from fdbrokerd.model.peer import Peer
@@ -10,8 +11,7 @@ from fdbrokerd.model.resource import Resource, resource_of
 from fdbrokerd.model.rule import Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Ruleset:
+class Ruleset(Struct, frozen=True):
     """Resources, rules, and for each resource the rules that are about it, in order of id.
 
     The order is for people who read an explanation; no verdict depends on it.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon's own settings as values, with their defaults and the reasons for those."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import Place
@@ -29,18 +29,26 @@ DEFAULT_MODE = 0o666
 """Everybody may connect and be told no, as with D-Bus: the rules decide, not the socket."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """An address to listen at. `place` is where its resources were listed."""
 
     address: str
     mode: int = DEFAULT_MODE
     resources: tuple[str, ...] = ("*",)
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether it says the same, wherever it is written."""
+        return isinstance(other, Listener) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def _said(self) -> tuple[object, ...]:
+        return self.address, self.mode, self.resources
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What peers can make the broker hold."""
 
     connections: int = MAX_CONNECTIONS
@@ -49,8 +57,7 @@ class Limits:
     reply_seconds: int = REPLY_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """Where the record of each request goes, and whether there is no reply without it."""
 
     journal: bool = True
@@ -58,8 +65,7 @@ class Audit:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """All of it. `admins` is None where only root is one."""
 
     listen: tuple[Listener, ...] = (

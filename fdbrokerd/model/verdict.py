@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What the rules say."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from fdbrokerd.model.rule import Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The answer of the rules to one request.
 
     `allows` are the rules that allow it, `denies` those that deny it. One allow and no deny is

@@ -2,14 +2,14 @@
 """What is to be received from a peer, and what was."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.judge import Judged, Own
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(Struct, frozen=True):
     """The descriptors of an item are to be received and judged.
 
     `names` in order, each once; `accept` the types that are taken; `seals` those that a memfd must

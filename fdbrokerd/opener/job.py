@@ -5,15 +5,15 @@ Jobs come pickled from the daemon, which a child trusts wholly.
 """
 
 import pickle
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Request
 from fdbrokerd.opener.intake import Intake
 
 
-@dataclass(slots=True)
-class Job:
+class Job(Struct):
     """What is to be opened for whom: a kind, its own specification of the resource, the request.
 
     Not frozen, which would cost as much as a system call for each request.
@@ -35,8 +35,7 @@ class Job:
         return self.request.resource
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUp(Struct, frozen=True):
     """The name of a user is to be found out."""
 
     uid: int
@@ -47,8 +46,7 @@ class LookUp:
         return f"the name of uid {self.uid}"
 
 
-@dataclass(frozen=True, slots=True)
-class Discard:
+class Discard(Struct, frozen=True):
     """The descriptors that come with this are to be closed, as soon as the daemon has done so."""
 
 

@@ -11,9 +11,9 @@ second document, invisible characters.
 import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
 import yaml
+from msgspec import Struct
 
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.model.resource import Place
@@ -34,8 +34,7 @@ _FORBIDDEN_VALUE = re.compile(rf"[\t\n\r{_CONTROL}{_BREAKS}{_BIDIRECTIONAL}\ufef
 """What no scalar holds, be it by an escape (`"\\0"`) or as a block of lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """A text. `plain` if it was written without quotes."""
 
     text: str
@@ -43,16 +42,14 @@ class Scalar:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """Keys and values in the order of the file; no key is there twice."""
 
     entries: tuple[tuple[Scalar, "Node"], ...]
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """A list."""
 
     items: tuple["Node", ...]

@@ -8,7 +8,8 @@ They are run at every load, so rules whose tests fail never come into force.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.accounts import user_name
 from fdbrokerd.errors import InvalidArgument
@@ -27,8 +28,7 @@ from fdbrokerd.rules.reader import Reading, read, sequence
 from fdbrokerd.rules.rule import Known
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """One test."""
 
     peer: Peer

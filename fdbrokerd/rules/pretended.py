@@ -6,8 +6,9 @@ too, is a `Pretence`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.accounts import MAX_ID, group_id, groups_of, user_id
 from fdbrokerd.model.cgroup import membership
@@ -30,8 +31,7 @@ PRETENDED_KEYS: Mapping[str, Key] = MappingProxyType(
 PRETENDED = Section(PRETENDED_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Pretence:
+class Pretence(Struct, frozen=True):
     """A made-up peer as it was described: numbers, and facts by the keys of the rules."""
 
     uid: int | None

@@ -4,7 +4,8 @@
 import re
 from collections.abc import Collection, Iterator
 from collections.abc import Mapping as Mapped
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.errors import ConfigurationError
 from fdbrokerd.model.key import (
@@ -30,8 +31,7 @@ Path = tuple[str | int, ...]
 """Where a value is below the node that was read: keys, and numbers of list items."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The values of a mapping, and the place of each by its path; () is the mapping's own."""
 
     values: Values

@@ -8,8 +8,9 @@ resources that hold some; RESOURCE is about itself and all of its items.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.kinds import kind_of
 from fdbrokerd.model.argument import ArgumentLimit
@@ -58,8 +59,7 @@ RULE_KEYS: Mapping[str, Key] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """The resources that rules can be about; `declared` names also those that have mistakes."""
 
     resources: Mapping[str, Resource]

@@ -3,8 +3,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from fdbrokerd import trusted_path
 from fdbrokerd.errors import ConfigurationError

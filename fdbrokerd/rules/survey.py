@@ -10,7 +10,8 @@ that its writer believes to be in force may be in there.
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd import trusted_path
 from fdbrokerd.errors import ConfigurationError
@@ -19,8 +20,7 @@ from fdbrokerd.rules.mistakes import Mistakes
 SUFFIX = ".yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """Paths by what becomes of them.
 
     `replaced` has pairs of a path and the path that is read instead, `masked` pairs of a path and

@@ -4,7 +4,8 @@
 import resource
 import socket
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from fdbrokerd.fdstore import DescriptorStore, NoStore, room
 from fdbrokerd.server.kept import Kept
@@ -15,8 +16,7 @@ _SHARE = 4
 needed for connections, and for what is on its way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(Struct, frozen=True):
     """For how many descriptors the service manager has room, none without one, and what it kept."""
 
     room: int = 0

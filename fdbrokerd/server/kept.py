@@ -3,7 +3,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.systemd import Passed
@@ -16,8 +17,7 @@ NAMELESS = "stored"
 _ID = re.compile(r"i([1-9][0-9]{0,17})")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """The memfds of the table, and the descriptors by their ids; all owned here."""
 
     tables: dict[str, OwnedFd] = field(default_factory=dict)

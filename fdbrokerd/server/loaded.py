@@ -2,14 +2,14 @@
 """What was read from files, at start and at each reload."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.asked import InForce
 from fdbrokerd.model.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """The settings, and what a request sees of all that."""
 
     settings: Settings

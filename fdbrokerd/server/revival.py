@@ -9,7 +9,8 @@ a table of a newer fdbrokerd      none of this: we end, and the manager goes on 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.judge import bucket, order, same_file
@@ -32,8 +33,7 @@ Unwatch = Callable[[int], object]
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the store stands on: who keeps copies, who closes, the loop, the rules, the journal."""
 
     keeper: Keeper

@@ -2,8 +2,9 @@
 """Descriptors on their way into an item: each gets its id, and a copy of each is kept elsewhere."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.store.held import Held
@@ -12,8 +13,7 @@ from fdbrokerd.store.item import Part
 Then = Callable[[tuple[Part, ...], OSError | None], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """A descriptor that is to become a part of an item: owned, judged, and called something."""
 
     name: str

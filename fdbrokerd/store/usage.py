@@ -2,7 +2,8 @@
 """How much of a store whose items take up, and which items use which descriptor."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fdbrokerd.errors import LimitReached
 from fdbrokerd.model.holding import Quota, QuotaPer
@@ -10,8 +11,7 @@ from fdbrokerd.model.resource import resource_of
 from fdbrokerd.store.item import Item
 
 
-@dataclass(slots=True)
-class Amount:
+class Amount(Struct):
     """What a quota counts."""
 
     items: int = 0

@@ -8,9 +8,8 @@ from typing import get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from fdbrokerd import errors
 from fdbrokerd.calls import METHODS
-from fdbrokerd.errors import CallError, wire_errors
+from fdbrokerd.errors import CallError, replies, wire_errors
 from fdbrokerd.interfaces import NAMES, SERVICE, descriptions
 from fdbrokerd.model.facts import Facts
 from fdbrokerd.model.peer import Peer
@@ -97,7 +96,7 @@ def test_an_error_has_no_parameter_but_its_own(name: str) -> None:
 def test_every_error_on_the_wire_is_known() -> None:
     named = [
         one
-        for one in vars(errors).values()
+        for one in vars(replies).values()
         if isinstance(one, type) and issubclass(one, CallError) and one.wire_name
     ]
     assert {one.wire_name for one in named} == set(wire_errors())

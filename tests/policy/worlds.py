@@ -5,10 +5,10 @@ They are drawn from pools that are made once, by chance but always the same: to 
 by strategies takes a hundred times as long as what is tested.
 """
 
-from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fdbrokerd.model.argument import Argument, ArgumentLimit, Choice
 from fdbrokerd.model.facts import KEYS, UNKNOWN, Fact, Facts
