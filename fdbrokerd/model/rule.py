@@ -12,6 +12,9 @@ from fdbrokerd.model.glob import path_glob
 from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import Place, item_of, resource_of
 
+_WILD = frozenset("*?[")
+"""What makes a name a glob (fnmatch(3)); most entries are names."""
+
 
 class Effect(Enum):
     """What a rule that holds does."""
@@ -84,9 +87,12 @@ def covered(name: str, globs: tuple[str, ...]) -> bool:
 
 
 def _covers(glob: str, name: str) -> bool:
-    if not fnmatchcase(resource_of(name), resource_of(glob)):
+    resource, slash, items = glob.partition("/")
+    about = resource_of(name)
+    exact = _WILD.isdisjoint(resource)
+    if resource != about if exact else not fnmatchcase(about, resource):
         return False
-    if "/" not in glob:
+    if not slash:
         return True
     item = item_of(name)
-    return bool(item) and path_glob("/" + item_of(glob)).fullmatch("/" + item) is not None
+    return bool(item) and path_glob("/" + items).fullmatch("/" + item) is not None

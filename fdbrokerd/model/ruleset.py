@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 
+from fdbrokerd.model.coverage import Coverage
 from fdbrokerd.model.index import RuleIndex
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Resource, resource_of
@@ -30,11 +31,14 @@ class Ruleset(Struct, frozen=True):
         """Compile them, so that a decision looks only at rules about its resource."""
         by_name = {resource.name: resource for resource in resources}
         ordered = tuple(sorted(rules, key=lambda rule: rule.id))
-        about = {
-            name: RuleIndex(rule for rule in ordered if rule.concerns(name)) for name in by_name
-        }
+        coverage = Coverage(by_name)
+        about: dict[str, list[Rule]] = {name: [] for name in by_name}
+        for rule in ordered:
+            for name in {name for entry in rule.resources for name in coverage.of(entry)}:
+                about[name].append(rule)
+        indexes = {name: RuleIndex(concerning) for name, concerning in about.items()}
         uses_facts = any(rule.peer.uses_facts for rule in ordered)
-        return cls(by_name, ordered, tuple(files), about, uses_facts)
+        return cls(by_name, ordered, tuple(files), indexes, uses_facts)
 
     def concerning(self, name: str, peer: Peer) -> Iterator[Rule]:
         """Yield the rules about a resource or an item that can be anything but false for a peer."""

@@ -159,11 +159,7 @@ class _Builder:
         return self._root
 
     def _take(self, event: yaml.Event) -> None:
-        match event:
-            case yaml.DocumentStartEvent():
-                self._start(event)
-            case yaml.AliasEvent():
-                raise wrong("aliases (*) are not allowed: write it out", self._place(event))
+        match event:  # the most frequent first
             case yaml.ScalarEvent():
                 self._add(self._scalar(event))
             case yaml.CollectionStartEvent():
@@ -174,6 +170,10 @@ class _Builder:
                 self._stack.append(_Open(self._place(event), is_mapping=is_mapping))
             case yaml.CollectionEndEvent():
                 self._add(self._stack.pop().closed())
+            case yaml.DocumentStartEvent():
+                self._start(event)
+            case yaml.AliasEvent():
+                raise wrong("aliases (*) are not allowed: write it out", self._place(event))
             case _:
                 pass  # the stream's ends, and a document's
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What was found wrong so far: reading goes on after a mistake, so that one run shows them all."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from difflib import get_close_matches
+from collections.abc import Iterable
+from types import TracebackType
 
 from fdbrokerd.errors import ConfigurationError
 
@@ -17,13 +16,23 @@ class Mistakes:
     def __init__(self) -> None:
         self._found: list[ConfigurationError] = []
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep what the block raises, and go on after it."""
-        try:
-            yield
-        except ConfigurationError as error:
-            self._found.extend(error.mistakes)
+    def kept(self) -> "Mistakes":
+        """Return what keeps the mistakes that a `with` block raises, and goes on after it."""
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, ConfigurationError):
+            return False
+        self._found.extend(error.mistakes)
+        return True
 
     def add(self, mistake: ConfigurationError) -> None:
         """Keep one."""
@@ -53,5 +62,7 @@ def shown(text: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown word: the known one that may be meant."""
+    from difflib import get_close_matches  # noqa: PLC0415 (most files have no mistakes)
+
     close = get_close_matches(word[:_SHOWN_CHARACTERS], sorted(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""

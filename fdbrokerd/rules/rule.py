@@ -10,15 +10,14 @@ resources that hold some; RESOURCE is about itself and all of its items.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from msgspec import Struct
-
 from fdbrokerd.kinds import kind_of
 from fdbrokerd.model.argument import ArgumentLimit
+from fdbrokerd.model.coverage import Coverage
 from fdbrokerd.model.item_glob import item_glob_problem, meet
 from fdbrokerd.model.key import Key, Many, PerTime, Section, Table, Text, Whole, Word
 from fdbrokerd.model.match import PeerMatch
 from fdbrokerd.model.resource import RESOURCE_NAME, Resource, item_of, resource_of
-from fdbrokerd.model.rule import Effect, Limit, Per, Rate, Rule, covered
+from fdbrokerd.model.rule import Effect, Limit, Per, Rate, Rule
 from fdbrokerd.naming import widest
 from fdbrokerd.rules.argument_limit import argument_limits
 from fdbrokerd.rules.document import Node
@@ -59,11 +58,22 @@ RULE_KEYS: Mapping[str, Key] = MappingProxyType(
 )
 
 
-class Known(Struct, frozen=True):
+class Known:
     """The resources that rules can be about; `declared` names also those that have mistakes."""
 
-    resources: Mapping[str, Resource]
-    declared: frozenset[str]
+    def __init__(self, resources: Mapping[str, Resource], declared: frozenset[str]) -> None:
+        self.resources = resources
+        self.declared = declared
+        self._meant = Coverage(declared)
+        self._about = Coverage(resources)
+
+    def means(self, entry: str) -> bool:
+        """Tell whether an entry of a rule is about any that is declared."""
+        return bool(self._meant.of(entry))
+
+    def about(self, entry: str) -> list[Resource]:
+        """Return the resources that an entry of a rule is about."""
+        return [self.resources[name] for name in self._about.of(entry)]
 
     @property
     def verbs(self) -> frozenset[str]:
@@ -137,11 +147,11 @@ def _about(reading: Reading, key: str, known: Known) -> dict[str, list[Resource]
     about = {}
     mistakes = Mistakes()
     for index, entry in enumerate(_texts(reading, key)):
-        name = resource_of(entry)
-        if not any(covered(one, (name,)) for one in known.declared):
+        if not known.means(entry):
+            name = resource_of(entry)
             message = f"there is no resource {shown(name)}{nearest(name, known.declared)}"
             mistakes.add(reading.wrong(message, key, index))
-        about[entry] = [one for one in known.resources.values() if covered(one.name, (name,))]
+        about[entry] = known.about(entry)
         if "/" in entry and about[entry]:
             with mistakes.kept():
                 about[entry] = _holders(reading, about[entry], entry, key, index)

@@ -7,10 +7,11 @@ Order never matters, so such a rule is not overruled by chance: whoever wrote it
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from fdbrokerd.model.coverage import Coverage
 from fdbrokerd.model.item_glob import includes
 from fdbrokerd.model.match import PeerMatch
-from fdbrokerd.model.resource import Resource, item_of, resource_of
-from fdbrokerd.model.rule import Effect, Rule, covered
+from fdbrokerd.model.resource import Resource, item_of
+from fdbrokerd.model.rule import Effect, Rule
 from fdbrokerd.rules.document import wrong
 from fdbrokerd.rules.mistakes import Mistakes
 
@@ -43,7 +44,8 @@ def check_swallowed(
     rules: Sequence[Rule], resources: Mapping[str, Resource], mistakes: Mistakes
 ) -> None:
     """Find the allows whose resources, verbs and peers one deny has too, or more of each."""
-    about = {id(rule): _about(rule, resources) for rule in rules}
+    coverage = Coverage(resources)
+    about = {id(rule): _about(rule, resources, coverage) for rule in rules}
     denies = _Denies(rules)
     for allow in rules:
         if allow.effect is not Effect.ALLOW or not about[id(allow)]:
@@ -59,15 +61,16 @@ def check_swallowed(
                 break
 
 
-def _about(rule: Rule, resources: Mapping[str, Resource]) -> _About:
+def _about(rule: Rule, resources: Mapping[str, Resource], coverage: Coverage) -> _About:
     """Return the resources of a rule, each whole (None) or with globs of its items."""
     about: _About = {}
-    for name, resource in resources.items():
-        if rule.covers(name):
-            about[name] = None
-        elif resource.holding is not None and rule.concerns(name):
-            globs = (one for one in rule.resources if covered(name, (resource_of(one),)))
-            about[name] = tuple(map(item_of, globs))
+    for entry in rule.resources:
+        for name in coverage.of(entry):
+            if "/" not in entry:
+                about[name] = None
+            elif resources[name].holding is not None:
+                globs = about.get(name, ())
+                about[name] = None if globs is None else (*globs, item_of(entry))
     return about
 
 
