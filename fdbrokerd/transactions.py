@@ -6,7 +6,7 @@ given back. Only one whose Commit is under way goes on. Its name is random, so a
 repeated by whoever has it and is the same user, when the answer was lost.
 """
 
-import secrets
+import os
 import socket
 from collections.abc import Iterator
 
@@ -119,7 +119,7 @@ class Transactions:
 
 def new_name() -> str:
     """Return a name that nobody can guess."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def deposit() -> tuple[OwnedFd, OwnedFd]:

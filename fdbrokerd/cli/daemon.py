@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fdbrokerd.cli import private, service
+from fdbrokerd.cli import service
 from fdbrokerd.cli.parser import Parser
 from fdbrokerd.errors import ConfigurationError, Error, UsageError
 from fdbrokerd.fd import OwnedFd
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(options)
         if options.run:
+            from fdbrokerd.cli import private  # noqa: PLC0415 (a service needs none of it)
+
             return private.run(options.command)
         return service.run(options.config, options.pid_file or PID_FILE, detach=options.daemonize)
     except Error as error:

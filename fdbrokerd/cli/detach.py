@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
-import daemon
-
 from fdbrokerd.errors import EX_OSERR, Error
 from fdbrokerd.fd import OwnedFd
 
@@ -67,8 +65,10 @@ def detached(pid_file: str, keep: Iterable[int]) -> Iterator[None]:
     Every choice of DaemonContext is made here: its own guesses detach under `systemd --user` and
     containers, its umask is 0, and its SIGTERM handler raises SystemExit anywhere.
     """
+    from daemon import DaemonContext  # noqa: PLC0415 (where a service manager watches, none does)
+
     locked = PidFile(pid_file)
-    context = daemon.DaemonContext(
+    context = DaemonContext(
         detach_process=True,
         umask=UMASK,
         working_directory="/",

@@ -3,7 +3,6 @@
 
 import asyncio
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -41,7 +40,7 @@ def run(command: Sequence[str]) -> int:
     openat2.prove()
     mine = PeerMatch(uids=(IdRanges(((os.geteuid(), os.geteuid()),)),))
     loaded = Loaded(Settings.default(), InForce(private(os.geteuid()), admins=mine))
-    address = f"@fdbrokerd-run-{secrets.token_hex(8)}"
+    address = f"@fdbrokerd-run-{os.urandom(8).hex()}"
     environment = _environment(address)
     log = AuditLog(journal=False, file=None, required=False)
     door = listening.listen(address, _MODE)

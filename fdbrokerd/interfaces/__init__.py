@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
 SERVICE = "org.varlink.service"
 BROKER = "io.fdbroker.Broker"
@@ -14,4 +13,6 @@ NAMES = (SERVICE, BROKER, MANAGER)
 @cache
 def descriptions() -> Mapping[str, str]:
     """Return the text of each interface by its name."""
+    from importlib.resources import files  # noqa: PLC0415 (slow, and few ask)
+
     return {name: files(__name__).joinpath(f"{name}.varlink").read_text() for name in NAMES}
