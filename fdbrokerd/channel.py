@@ -7,10 +7,10 @@ and the selectors that it needs, would take a third of a client's start.
 """
 
 import _socket
-import os
-import struct
 import sys
+from _struct import pack
 from errno import EBADF
+from posix import strerror
 
 from fdbrokerd.errors import Unreachable, UsageError
 from fdbrokerd.fd import OwnedFd, Rights
@@ -84,12 +84,12 @@ def connect(address: str, timeout_seconds: float | None) -> _socket.socket:
     try:
         if timeout_seconds is not None:
             seconds, rest = divmod(timeout_seconds, 1)
-            bound = struct.pack("@ll", int(seconds), max(int(rest * 1_000_000), 1))
+            bound = pack("@ll", int(seconds), max(int(rest * 1_000_000), 1))
             connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, bound)
         connection.connect(target)
     except OSError as error:
         connection.close()
-        raise Unreachable(f"no broker at {address}: {os.strerror(error.errno or 0)}") from error
+        raise Unreachable(f"no broker at {address}: {strerror(error.errno or 0)}") from error
     return connection
 
 
@@ -102,7 +102,7 @@ def _inherited(address: str) -> _socket.socket:
             connection = _socket.socket(fileno=copy.fileno())
             copy.detach()
     except (OSError, OverflowError) as error:
-        reason = os.strerror(getattr(error, "errno", None) or EBADF)
+        reason = strerror(getattr(error, "errno", None) or EBADF)
         raise Unreachable(f"no connected socket at {address}: {reason}") from error
     if (connection.family, connection.type) != (_socket.AF_UNIX, _socket.SOCK_STREAM):
         connection.close()

@@ -387,7 +387,8 @@ def test_the_command_has_default_signals(address: str) -> None:
 
 
 HEAVY = {"argparse", "asyncio", "contextlib", "ctypes", "dataclasses", "logging", "msgspec"}
-HEAVY |= {"subprocess", "termios", "threading", "typing", "yaml"}
+HEAVY |= {"fdbrokerd.errors.replies", "json", "os", "re", "struct", "subprocess", "termios"}
+HEAVY |= {"threading", "typing", "yaml"}
 
 
 def test_the_plain_way_is_light(address: str) -> None:
