@@ -2,7 +2,7 @@
 """How a request ends: its answer and its one record, whatever came of it."""
 
 import itertools
-import secrets
+import os
 from collections.abc import Callable
 from errno import ETOOMANYREFS
 from functools import partial
@@ -31,7 +31,7 @@ class Recorder:
         self.log = log
         self._write_soon = write_soon
         self._serials = itertools.count(1)
-        self._start = secrets.token_hex(4)
+        self._start = os.urandom(4).hex()
 
     def begin(self, peer: Peer | None, method: str = "") -> Record:
         """Begin the record of a request, with an id that no other request of this machine has."""

@@ -17,10 +17,11 @@ offset or O_NONBLOCK with anybody. An O_APPEND that is handed out can be cleared
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from errno import EAGAIN, ELOOP, ENXIO, EOPNOTSUPP, EXDEV
 from functools import partial
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.errors import Busy, Unavailable
 from fdbrokerd.fd import OwnedFd
@@ -55,8 +56,7 @@ ACCESS: Mapping[str, int] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FileSpec:
+class FileSpec(Struct, frozen=True):
     """Which file, how it is opened and how it is handed over."""
 
     root: str

@@ -16,9 +16,10 @@ import struct
 import sys
 import termios
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fcntl import ioctl
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.model.argument import Argument, Choice, Integer
@@ -51,8 +52,7 @@ _WINDOW = struct.Struct("HHHH")
 DEFAULT_MODE = 0o620
 
 
-@dataclass(frozen=True, slots=True)
-class PtySpec:
+class PtySpec(Struct, frozen=True):
     """How the slave is to look."""
 
     owner: int | Own = OWN

@@ -6,10 +6,11 @@
 - `admit` counts before anything is opened, so that two requests cannot both be the last one.
 """
 
-import secrets
+import os
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from fdbrokerd.errors import LimitReached
 from fdbrokerd.fd import OwnedFd
@@ -24,8 +25,7 @@ MAX_LEASES_PER_UID = 1024
 counted by a rule that was never meant to bound anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """A grant that is counted. Exactly one of `keep` and `cancel` follows."""
 
     uid: int
@@ -35,8 +35,7 @@ class Admission:
     process: Process
 
 
-@dataclass(frozen=True, slots=True)
-class Outstanding:
+class Outstanding(Struct, frozen=True):
     """A lease as it was written down: of a process that may live still."""
 
     id: str
@@ -47,8 +46,7 @@ class Outstanding:
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A grant that is still out."""
 
     id: str
@@ -141,7 +139,7 @@ class Leases:
 
         A process that ended meanwhile has its lease ended at once: the id names nothing any more.
         """
-        lease = Lease(secrets.token_hex(8), admission)
+        lease = Lease(os.urandom(8).hex(), admission)
         if admission.process.pidfd.closed:
             self.cancel(admission)
         else:
