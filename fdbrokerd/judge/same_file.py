@@ -16,7 +16,8 @@ from functools import cache
 F_DUPFD_QUERY = 1027
 """Linux 6.10: 1 for the same, 0 for others, EINVAL before."""
 
-_SYS_KCMP = {"x86_64": 312, "aarch64": 272, "riscv64": 272, "loongarch64": 272}
+_NUMBERS = {"x86_64": 312, "aarch64": 272, "riscv64": 272, "loongarch64": 272}
+_KCMP = _NUMBERS.get(os.uname().machine)
 _KCMP_FILE = 0
 _ORDERS = {0: 0, 1: -1, 2: 1}
 """What kcmp(2) answers, but for 3: not the same, and no order is known."""
@@ -26,7 +27,10 @@ _PTMX = os.makedev(5, 2)
 _TIOCGPTN = 0x80045430
 _INT = struct.Struct("i")
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = ctypes.CDLL(None).syscall
+# Prepared here: one of thousands in a bucket is asked about two dozen times.
+_syscall.argtypes = (ctypes.c_long,) * 6
+_syscall.restype = ctypes.c_long
 
 
 def same_file(one: int, other: int) -> bool | None:
@@ -67,12 +71,10 @@ def order(one: int, other: int) -> int | None:
 
 def _kcmp(one: int, other: int) -> int:
     """Ask kcmp(2), which kernels are built without, and sandboxes filter; below 0: no answer."""
-    call = _SYS_KCMP.get(os.uname().machine)
-    if call is None:
+    if _KCMP is None:
         return -1
     pid = os.getpid()
-    numbers = (ctypes.c_long(value) for value in (call, pid, pid, _KCMP_FILE, one, other))
-    return int(_libc.syscall(*numbers))
+    return int(_syscall(_KCMP, pid, pid, _KCMP_FILE, one, other))
 
 
 def bucket(number: int) -> Hashable:

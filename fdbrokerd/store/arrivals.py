@@ -53,7 +53,7 @@ class Arrivals:
         parts: list[Part] = []
         for one in given:
             try:
-                identity = self._identify(one.descriptor)
+                identity = self._held.enter(one.descriptor, self._new_id)
             except OSError as error:
                 self.refuse(given[len(parts) :])
                 return tuple(parts), error
@@ -64,17 +64,6 @@ class Arrivals:
         """Have closed what is not held after all."""
         for one in given:
             self._held.refuse(one.descriptor)
-
-    def _identify(self, descriptor: OwnedFd) -> int:
-        """Return the id of a descriptor, used once more: the one it is held under, or a new one."""
-        identity = self._held.find(descriptor.fileno())
-        if identity is not None:
-            self._held.use(identity)
-            descriptor.close()  # ours of two: not the last
-            return identity
-        identity = self._new_id()
-        self._held.add(identity, descriptor)
-        return identity
 
 
 class _Arrival:

@@ -123,21 +123,29 @@ class Held:
         """Return the borrowed number of a descriptor."""
         return self._entries[identity].descriptor.fileno()
 
-    def find(self, descriptor: int) -> int | None:
-        """Return the id under which the same open file description is held already, or None.
+    def enter(self, descriptor: OwnedFd, new_id: Callable[[], int]) -> int:
+        """Hold a descriptor, owned from here on and used by the caller; return its id.
 
-        Raises OSError(EOPNOTSUPP) where this kernel does not tell two of them apart, and a copy is
-        to be kept elsewhere: it would be kept, or dropped, without a word.
+        One of the same open file description that is held already is used once more instead.
+        Raises OSError(EOPNOTSUPP), and then owns nothing, where this kernel does not tell two of
+        them apart, and a copy is to be kept elsewhere: it would be kept, or dropped, without a
+        word.
         """
-        siblings = self._buckets.get(self._bucket_of(descriptor), [])
-        at = self._place(siblings, descriptor)
+        number = descriptor.fileno()
+        bucket = self._bucket_of(number)
+        siblings = self._buckets.get(bucket, [])
+        at = self._place(siblings, number)
         for identity in siblings if at is None else siblings[at : at + 1]:
-            same = self._same_file(self.number(identity), descriptor)
+            same = self._same_file(self.number(identity), number)
             if same is None and self._keeper.durable:
                 raise OSError(EOPNOTSUPP, "two descriptors of one file cannot be told apart")
             if same:
+                self.use(identity)
+                descriptor.close()  # ours of two: not the last
                 return identity
-        return None
+        identity = new_id()
+        self._hold(identity, _Entry(descriptor, bucket), at)
+        return identity
 
     def _place(self, siblings: Sequence[int], descriptor: int) -> int | None:
         """Return where in its bucket a descriptor is, or belongs; None in one without an order.
@@ -161,13 +169,16 @@ class Held:
         self._dismiss([descriptor])
 
     def add(self, identity: int, descriptor: OwnedFd, *, kept: bool = False) -> None:
-        """Hold a descriptor, owned from here on, used by the caller. `kept`: elsewhere, too."""
-        bucket = self._bucket_of(descriptor.fileno())
-        entry = self._entries[identity] = _Entry(descriptor, bucket)
-        entry.users = 1
+        """Hold one that came back, owned from here on, used by the caller. `kept`: elsewhere."""
+        entry = _Entry(descriptor, self._bucket_of(descriptor.fileno()))
         entry.kept = kept
-        siblings = self._buckets.setdefault(bucket, [])
-        at = self._place(siblings, descriptor.fileno())
+        siblings = self._buckets.get(entry.bucket, [])
+        self._hold(identity, entry, self._place(siblings, descriptor.fileno()))
+
+    def _hold(self, identity: int, entry: _Entry, at: int | None) -> None:
+        entry.users = 1
+        self._entries[identity] = entry
+        siblings = self._buckets.setdefault(entry.bucket, [])
         siblings.insert(len(siblings) if at is None else at, identity)
 
     def keep(self, identity: int, then: Callable[[OSError | None], None]) -> None:

@@ -6,6 +6,8 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import count as numbers_from
 
 import pytest
 
@@ -62,7 +64,7 @@ def test_masters_have_a_bucket_each() -> None:
 def test_nobody_knows_where_neither_call_works(monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["fdbrokerd.judge.same_file"]
     monkeypatch.setattr(module, "_can_query", lambda: False)
-    monkeypatch.setattr(module, "_SYS_KCMP", {})
+    monkeypatch.setattr(module, "_KCMP", None)
     assert same_file(0, 0) is None
 
 
@@ -94,20 +96,19 @@ def test_of_many_in_one_bucket_few_are_compared() -> None:
         cannot("needs kcmp(2)")
     asked: list[int] = []
     held = held_with(asked, order)
+    new_ids = numbers_from()
     with many(500) as numbers, OwnedFd(os.eventfd(0, os.EFD_CLOEXEC)) as stranger:
         for at, number in enumerate(numbers):
-            assert held.find(number) is None
-            held.add(at, OwnedFd.copy_of(number))
+            assert held.enter(OwnedFd.copy_of(number), new_ids.__next__) == at
         for at in range(0, 500, 3):
             held.release(at)
         asked.clear()
         for at, number in enumerate(numbers):
-            assert held.find(number) == (at if at % 3 else None)
-        assert held.find(stranger.fileno()) is None
+            again = held.enter(OwnedFd.copy_of(number), partial(int, 1000 + at))
+            assert again == (at if at % 3 else 1000 + at)
+        assert held.enter(OwnedFd.copy_of(stranger.fileno()), lambda: 2000) == 2000
         assert len(asked) <= 501, "one each"
-        for at in range(500):
-            if at % 3:
-                held.release(at)
+        held.close()
 
 
 def test_an_order_that_is_lost_is_not_relied_on() -> None:
@@ -117,6 +118,6 @@ def test_an_order_that_is_lost_is_not_relied_on() -> None:
     with many(20) as numbers:
         for at, number in enumerate(numbers):
             held.add(at, OwnedFd.copy_of(number))
-        assert [held.find(number) for number in numbers] == list(range(20))
-        for at in range(20):
-            held.release(at)
+        again = [held.enter(OwnedFd.copy_of(number), lambda: -1) for number in numbers]
+        assert again == list(range(20))
+        held.close()
