@@ -20,7 +20,7 @@ FLAGS = (
 )
 
 _PROGRAMS = {
-    "client": ("client", "dialect", "pipeline", "step", "stream", "times"),
+    "client": ("client", "dialect", "pipeline", "step", "stream", "sure", "times"),
     "floor": ("floor", "work"),
     "lap": ("lap", "times"),
 }

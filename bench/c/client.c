@@ -24,6 +24,7 @@
 #include "pipeline.h"
 #include "step.h"
 #include "stream.h"
+#include "sure.h"
 #include "times.h"
 
 #define MAX_STEPS 8
@@ -91,10 +92,8 @@ static void each(const struct options *options, struct times *times)
 
 static void pipelined(const struct options *options, struct times *times)
 {
-    struct stream *streams = calloc(options->connections, sizeof *streams);
+    struct stream *streams = zeroed(options->connections, sizeof *streams);
 
-    if (streams == NULL)
-        fail("calloc");
     if (options->step_count != 1 || options->steps[0].names_transaction) {
         fprintf(stderr, "client: only one simple step can be pipelined\n");
         exit(64);
@@ -109,18 +108,6 @@ static void pipelined(const struct options *options, struct times *times)
     for (size_t i = 0; i < options->connections; i++)
         stream_close(&streams[i]);
     free(streams);
-}
-
-static size_t number(const char *text)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (*text == '\0' || *end != '\0') {
-        fprintf(stderr, "client: not a number: %s\n", text);
-        exit(64);
-    }
-    return value;
 }
 
 static void stay_on(size_t cpu)

@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "sure.h"
+
 #define EVENTS 64
 
 struct run {
@@ -69,16 +71,13 @@ static void repeat(struct run *run)
 
 static struct line *lines_of(struct stream *streams, size_t connections, size_t depth, int epoll)
 {
-    struct line *lines = calloc(connections, sizeof *lines);
+    struct line *lines = zeroed(connections, sizeof *lines);
 
-    if (lines == NULL)
-        fail("calloc");
     for (size_t i = 0; i < connections; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &lines[i]};
         lines[i].stream = &streams[i];
-        lines[i].sent = calloc(depth, sizeof *lines[i].sent);
-        if (lines[i].sent == NULL || epoll_ctl(epoll, EPOLL_CTL_ADD, streams[i].socket, &event) < 0)
-            fail("epoll_ctl");
+        lines[i].sent = zeroed(depth, sizeof *lines[i].sent);
+        expect(epoll_ctl(epoll, EPOLL_CTL_ADD, streams[i].socket, &event) == 0, "epoll_ctl");
     }
     return lines;
 }

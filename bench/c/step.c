@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sure.h"
+
 static const char KEY[] = "\"transaction\":\"";
 
 /* The last reply, where the next step may have to look into it. */

@@ -9,13 +9,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MAX_DESCRIPTORS 253
+#include "sure.h"
 
-void fail(const char *what)
-{
-    perror(what);
-    exit(71);
-}
+#define MAX_DESCRIPTORS 253
 
 void stream_open(struct stream *stream, const char *address, enum dialect dialect)
 {

@@ -33,7 +33,4 @@ size_t stream_next(struct stream *stream, unsigned char *frame);
 
 void stream_close(struct stream *stream);
 
-/* Say what failed, with errno, and end the program. */
-_Noreturn void fail(const char *what);
-
 #endif
