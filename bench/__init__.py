@@ -3,5 +3,6 @@
 
     python -m bench [--quick] [--check] [--write]        (tools/bench makes what it needs first)
 
-`work` says what is measured, `rounds` how, `budgets` what may come out, `peers/` who takes part.
+`work` says what is measured, `rounds` how, `budgets` what may come out, `peers/` who takes part;
+`curves` and `crowd` how it scales.
 """

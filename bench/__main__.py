@@ -9,7 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import activation, decision, machine, memory, page, plot, programs, rounds, table
+from bench import (
+    activation,
+    crowd,
+    curve_plot,
+    curves,
+    decision,
+    machine,
+    memory,
+    page,
+    plot,
+    programs,
+    rounds,
+    table,
+)
 from bench.binaries import build
 from bench.burst import Mode
 from bench.extent import FULL, QUICK, TINY, Extent
@@ -43,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="fail where a budget does not hold")
     parser.add_argument("--write", action="store_true", help="into docs/performance.*")
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="the picture")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="the picture of times")
+    parser.add_argument("--scaling-svg", type=Path, metavar="FILE", help="the picture of scaling")
     return parser
 
 
@@ -61,6 +75,11 @@ def measure(extent: Extent, measured: Measured) -> int:
             if extent.profiles:
                 with _told(measured, "profiles"):
                     measured.profiles += profiles(place, directory)
+            for part in (curves, crowd):
+                own = directory / part.__name__
+                own.mkdir()
+                with _told(measured, part.__name__.removeprefix("bench.")):
+                    part.measure(extent.scaling, place, own, measured)
             with _told(measured, "memory"):
                 _hold(extent, place, directory, measured)
             with _told(measured, "socket activation"):
@@ -130,6 +149,8 @@ def main() -> int:
         options.json.write_text(measured.json(rounds=True))
     if options.svg:
         options.svg.write_text(plot.svg(measured))
+    if options.scaling_svg:
+        options.scaling_svg.write_text(curve_plot.svg(measured))
     if options.write:
         page.write(TOP / "docs", measured, done)
     if options.check:

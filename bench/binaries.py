@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The three C programs, built anew for each run."""
+"""The C programs, built anew for each run."""
 
 import os
 import subprocess
@@ -23,6 +23,7 @@ _PROGRAMS = {
     "client": ("client", "dialect", "pipeline", "step", "stream", "sure", "times"),
     "floor": ("floor", "work"),
     "lap": ("lap", "times"),
+    "crowd": ("crowd", "dialect", "step", "stream", "sure", "times", "user"),
 }
 
 
@@ -33,6 +34,7 @@ class Binaries:
     client: Path
     floor: Path
     lap: Path
+    crowd: Path
 
 
 def build(directory: Path) -> Binaries:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bench import crowd, curves
 from bench.burst import Mode, Place
 from bench.decision import DECISION
 from bench.measured import Measured, Pick, Spread, cpu_of, time_of
@@ -20,8 +21,18 @@ from bench.work import ASYNCVARLINK, FLOOR, MANY_RULES, S6, SHARER, SOME_RULES, 
 
 FREE, PINNED = Place.FREE, Place.PINNED
 
+MAX_GROWTH = 1.25
+"""What does not grow, with room for what the binary search in a bucket of descriptors costs."""
+
+MAX_TAKEN = 1.02
+"""All that is asked for is answered. What is left is the last answer's wait at the round's end."""
+
 MANY_CONNECTIONS = 10_000
 SOME_CONNECTIONS = 1_000
+
+
+TURN_MS = 2.0
+"""What a call waits at the most for those that came before it (`server/turns.py`)."""
 
 
 class Verdict(StrEnum):
@@ -89,6 +100,39 @@ def _connection(found: Measured) -> Spread | None:
     return many or found.figure(EACH.format(count=SOME_CONNECTIONS, peer=NAME))
 
 
+def _growth(curve: str) -> Budget:
+    """Return a budget on how much more it takes with the most of something than with 10."""
+    what = f"{curve}, with most"
+    against = f"10 {curves.OF[curve]}"
+    return Budget(what, against, PINNED, MAX_GROWTH, lambda found: found.growth(curve))
+
+
+def _longest(of: str) -> Budget:
+    """Return the budget on the longest wait of a round."""
+    what = f"longest wait of {of}"
+    return Budget(what, "the median", FREE, 50.0, lambda found: crowd.longest(of, found))
+
+
+def _flood(beside: str) -> tuple[Budget, Budget]:
+    """Return the budgets on what a flood takes from others: of what they get, and of their time."""
+    return (
+        Budget(
+            f"requests of {crowd.ALONE}",
+            beside.partition(", ")[2],
+            FREE,
+            MAX_TAKEN,
+            lambda found: crowd.slower(beside, found),
+        ),
+        Budget(
+            "ms added to the median wait of 99 users",
+            beside.partition(", ")[2],
+            FREE,
+            TURN_MS,
+            lambda found: crowd.added_ms(beside, crowd.MEDIAN, found),
+        ),
+    )
+
+
 BUDGETS = (
     _requests(STORED, Mode.ONE, FLOOR, FREE, 1.15),
     _requests(STORED, Mode.ONE, S6, FREE, 1.0),
@@ -114,5 +158,10 @@ BUDGETS = (
     _programs(GET, NOTHING, 1.5),
     _programs(GET, VARLINKCTL, 2.5),
     _programs(READY, PLAIN, 8.0),
+    *map(_growth, curves.OF),
+    _longest(crowd.AMONG),
+    _longest(crowd.PACED),
+    *_flood(crowd.BESIDE_CALLS),
+    *_flood(crowd.BESIDE_CONNECTIONS),
     Budget("resident KiB for each idle connection", "nothing", PINNED, 4.0, _connection),
 )

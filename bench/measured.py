@@ -41,10 +41,12 @@ class Spread:
 
 @dataclass(slots=True)
 class Measured:
-    """All bursts of a run, and single figures by name."""
+    """All bursts of a run, single figures by name, and curves."""
 
     bursts: dict[tuple[str, Place, str], list[Burst]] = field(default_factory=dict)
     figures: dict[str, list[float]] = field(default_factory=dict)
+    curves: dict[str, dict[int, list[float]]] = field(default_factory=dict)
+    """What work takes, by how much there is of something; each round has one at every count."""
     facts: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     profiles: list[str] = field(default_factory=list)
@@ -59,6 +61,18 @@ class Measured:
     def add_figure(self, name: str, value: float) -> None:
         """Add one more value of a figure; figures that are compared have them in turn."""
         self.figures.setdefault(name, []).append(value)
+
+    def add_point(self, curve: str, count: int, nanoseconds: float) -> None:
+        """Add what a round gave where there is so much."""
+        self.curves.setdefault(curve, {}).setdefault(count, []).append(nanoseconds)
+
+    def growth(self, curve: str) -> Spread | None:
+        """Return how much more it takes with the most of it than with the least, in turn."""
+        points = self.curves.get(curve)
+        if points is None:
+            return None
+        most, least = points[max(points)], points[min(points)]
+        return Spread.of(a / b for a, b in zip(most, least, strict=True))
 
     def spread(self, case: str, place: Place, peer: str, pick: Pick = time_of) -> Spread | None:
         """Return what a peer needs, None where it did not take part."""
@@ -109,6 +123,13 @@ class Measured:
             "figures": {
                 name: found if rounds else asdict(Spread.of(found))
                 for name, found in self.figures.items()
+            },
+            "curves": {
+                curve: {
+                    count: found if rounds else asdict(Spread.of(found))
+                    for count, found in points.items()
+                }
+                for curve, points in self.curves.items()
             },
         }
         return json.dumps(everything, indent=1) + "\n"

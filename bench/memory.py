@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What connections and items cost to hold, and whether the others wait longer for them."""
+"""What memory connections and items take."""
 
 import os
 import resource
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from bench.burst import Mode, Place
 from bench.measured import Measured
@@ -15,8 +16,6 @@ from fdbrokerd import Client
 CONNECTIONS = "resident KiB, {count} connections, {peer}"
 ITEMS = "resident KiB, {count} items, {peer}"
 EACH = "resident KiB for each of {count} connections, {peer}"
-TIME_CONNECTIONS = "stored, one connection beside {count} idle, pinned, {peer}"
-TIME_ITEMS = "stored, one connection with {count} items held, pinned, {peer}"
 
 REQUESTS = 300
 
@@ -30,23 +29,27 @@ def raise_descriptor_limit() -> int:
 
 def connections(peer: Peer, counts: Sequence[int], measured: Measured) -> None:
     """Hold up to so many idle connections, and note what that does."""
-    held: list[socket.socket] = []
-    address = "\0" + peer.address[1:]
-    try:
-        _note(peer, CONNECTIONS, TIME_CONNECTIONS, 0, measured)
-        bare = peer.child.resident_kib()
+    with ExitStack() as held:
+        bare = _note(peer, CONNECTIONS, 0, measured)
+        open_now = 0
         for count in counts:
-            while len(held) < count:
-                one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                held.append(one)
-                one.connect(address)
+            for _ in range(open_now, count):
+                held.enter_context(idle(peer))
+            open_now = count
             # What is answered now was accepted after all of them.
-            _note(peer, CONNECTIONS, TIME_CONNECTIONS, count, measured)
-            each = (peer.child.resident_kib() - bare) / count
+            each = (_note(peer, CONNECTIONS, count, measured) - bare) / count
             measured.add_figure(EACH.format(count=count, peer=peer.name), each)
-    finally:
-        for one in held:
-            one.close()
+
+
+def idle(peer: Peer) -> socket.socket:
+    """Return a connection that says nothing; what is answered later was accepted after it."""
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        one.connect("\0" + peer.address[1:])
+    except BaseException:
+        one.close()
+        raise
+    return one
 
 
 def items(peer: Peer, counts: Sequence[int], measured: Measured) -> None:
@@ -54,19 +57,20 @@ def items(peer: Peer, counts: Sequence[int], measured: Measured) -> None:
     number = os.memfd_create("bench")
     try:
         with Client(peer.address) as client:
-            _note(peer, ITEMS, TIME_ITEMS, 0, measured)
+            _note(peer, ITEMS, 0, measured)
             held = 0
             for count in counts:
                 for index in range(held, count):
                     client.put(f"store/many/{index}", number)
                 held = count
-                _note(peer, ITEMS, TIME_ITEMS, count, measured)
+                _note(peer, ITEMS, count, measured)
     finally:
         os.close(number)
 
 
-def _note(peer: Peer, memory: str, time: str, count: int, measured: Measured) -> None:
-    burst = peer.burst(STORED, Mode.ONE, Place.PINNED, REQUESTS, REQUESTS // 10)
+def _note(peer: Peer, memory: str, count: int, measured: Measured) -> int:
+    """Note what is resident once it has answered some requests, and return it."""
+    peer.ask(STORED, Mode.ONE, Place.FREE, REQUESTS, 0)
     resident = peer.child.resident_kib()
     measured.add_figure(memory.format(count=count, peer=peer.name), resident)
-    measured.add_figure(time.format(count=count, peer=peer.name), burst.median)
+    return resident

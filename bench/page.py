@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from bench import plot, table
+from bench import curve_plot, plot, table
 from bench.measured import Measured
 
 BEGIN = "<!-- written by tools/bench --write: begin -->"
@@ -17,6 +17,8 @@ def results(measured: Measured, rounds: int) -> str:
         "## Budgets\n\n```text\n" + table.budgets(measured) + "\n```",
         "## Times\n\n```text\n" + table.times(measured) + "\n```",
         "## Figures\n\n```text\n" + table.figures(measured) + "\n```",
+        "## Scaling\n\n![Time of a request, the more there is](scaling.svg)",
+        "```text\n" + table.curves(measured) + "\n```",
         "## Where the daemon's own time goes",
         *(f"```text\n{profile}\n```" for profile in measured.profiles),
         "## Where and with what\n\n```text\n" + table.facts(measured, rounds) + "\n```",
@@ -31,4 +33,5 @@ def write(directory: Path, measured: Measured, rounds: int) -> None:
     _, _, tail = rest.partition(END)
     page.write_text(f"{head}{BEGIN}\n\n{results(measured, rounds)}\n\n{END}{tail}")
     (directory / "performance.svg").write_text(plot.svg(measured))
+    (directory / "scaling.svg").write_text(curve_plot.svg(measured))
     (directory / "performance.json").write_text(measured.json(rounds=False))

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from bench.budgets import BUDGETS, Verdict
 from bench.burst import Burst, Place
+from bench.crowd import COUNTS, RATE, WAITS
+from bench.curves import OF
 from bench.measured import Measured, Spread, cpu_of
 from bench.peers.broker import NAME
 
@@ -78,12 +80,28 @@ def figures(measured: Measured) -> str:
             told = (f"{found.median:.1f} KiB", "")
         elif name.startswith("decision"):
             told = (f"{found.median:.0f} ns", "")
-        elif name.startswith("stored"):
+        elif name in COUNTS or name.endswith(RATE):
+            told = (f"{found.median:.0f}", "")
+        elif name.endswith(WAITS):
             told = (f"{found.median / 1e3:.1f} µs", "")
         else:
             told = (f"{found.median / 1e6:.1f} ms", f"{found.low / 1e6:.1f}-{found.high / 1e6:.1f}")
         rows.append((name, *told))
     return columns(rows) if rows else ""
+
+
+def curves(measured: Measured) -> str:
+    """Return what work takes with more and more of something, and the ratio of most to least."""
+    counts = sorted({count for points in measured.curves.values() for count in points})
+    rows: list[Sequence[str]] = [("pinned µs", "by", *map(str, counts), "growth", "middle half")]
+    for title, points in measured.curves.items():
+        cells = [
+            _microseconds(Spread.of(points[count]) if count in points else None) for count in counts
+        ]
+        growth = measured.growth(title)
+        assert growth is not None
+        rows.append((title, OF[title], *cells, f"{growth.median:.2f}", _between(growth)))
+    return columns(rows, left=2) if measured.curves else ""
 
 
 def facts(measured: Measured, rounds: int) -> str:
@@ -100,6 +118,7 @@ def everything(measured: Measured, rounds: int) -> str:
         facts(measured, rounds),
         times(measured),
         figures(measured),
+        curves(measured),
         *measured.profiles,
         budgets(measured),
     )

@@ -2,15 +2,15 @@
 """fdbrokerd itself, from this checkout, as its extra `fast` installs it: on uvloop."""
 
 import secrets
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.child import PATIENCE, Child
+from bench.child import Child
 from bench.ground import Ground
 from bench.machine import distribution_version
+from bench.peers.manager import Manager
 from bench.peers.peer import Peer
 from bench.peers.rules import ruleset
 from bench.peers.varlink import OF_BROKER
@@ -30,6 +30,8 @@ class Setting:
     """Those rules name programs, so that each peer's process is looked at when it connects."""
     audit: bool = True
     """To a file."""
+    crowd: bool = False
+    """A hundred other users may get what is stored."""
 
 
 _SETTINGS = """\
@@ -49,7 +51,8 @@ def configure(directory: Path, setting: Setting) -> str:
     rules = directory / "rules.d"
     rules.mkdir()
     (directory / "fdbrokerd.yaml").write_text(settings)
-    (rules / "bench.yaml").write_text(ruleset(str(directory), setting.rules, facts=setting.facts))
+    text = ruleset(str(directory), setting.rules, facts=setting.facts, crowd=setting.crowd)
+    (rules / "bench.yaml").write_text(text)
     (directory / "data").write_text("data\n")
     return address
 
@@ -67,23 +70,12 @@ def broker(
     """Run it in a directory that is its own, with a descriptor stored."""
     setting = setting or Setting()
     address = configure(directory, setting)
-    name = f"fdbroker-bench-{secrets.token_hex(8)}"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
-        ears.bind(f"\0{name}")
-        ears.settimeout(PATIENCE)
-        variables = {**ground.variables, "NOTIFY_SOCKET": f"@{name}"}
+    with Manager() as manager:
+        variables = {**ground.variables, **manager.variables}
         line = ground.python(*command, str(directory / "fdbrokerd.yaml"))
         with Child(line, log=directory / "log", variables=variables) as child:
-            _await_ready(ears, child)
+            manager.await_ready(child)
             with Client(address) as client, (directory / "data").open() as data:
                 client.put("store/one", data)
             version = distribution_version("fdbrokerd") or "this checkout"
             yield Peer(setting.name, version, child, address, OF_BROKER, ground.binaries.client)
-
-
-def _await_ready(ears: socket.socket, child: Child) -> None:
-    try:
-        while b"READY=1" not in ears.recv(65536).split(b"\n"):
-            pass
-    except TimeoutError:
-        raise RuntimeError(f"fdbrokerd does not get ready: {child.said()}") from None

@@ -9,10 +9,11 @@ fdbroker: 1
 resources:
   store:
     kind: store
-    quota: {{items: 20000, descriptors: 20000, metadata: 16M, per: store}}
+    quota: {{items: 100000, descriptors: 100000, metadata: 16M, per: store}}
   file: {{kind: file, root: "{directory}", path: data, access: read}}
   pty: {{kind: pty}}
   memfd: {{kind: memfd}}
+  eventfd: {{kind: eventfd}}
 rules:
   - id: bench-opens
     allow: [file, pty, memfd]
@@ -21,6 +22,19 @@ rules:
     allow: store
     do: [get, put, take, remove]
     peer: {{uid: {uid}}}
+  - id: bench-makes
+    allow: eventfd
+    do: [get, remove]
+    peer: {{uid: {uid}}}
+"""
+
+CROWD = range(200_000, 200_100)
+"""The users that bench/crowd.py has; the last of them floods."""
+
+_CROWD = f"""\
+  - id: bench-crowd
+    allow: store
+    peer: {{uid: {CROWD[0]}-{CROWD[-1]}}}
 """
 
 _OTHERS = (
@@ -36,10 +50,13 @@ _OF_PROGRAMS = "allow: [store, file, pty, memfd], peer: {{uid: {id}, exe: /usr/b
 _FIRST_ID = 100_000
 
 
-def ruleset(directory: str, others: int, *, facts: bool = False) -> str:
-    """Return the text of a file with so many rules about others; with `facts` by their program."""
+def ruleset(directory: str, others: int, *, facts: bool = False, crowd: bool = False) -> str:
+    """Return the text of a file with so many rules about others.
+
+    With `facts` these are about programs; with `crowd` one more lets its users get what is stored.
+    """
     kinds = (_OF_PROGRAMS,) if facts else _OTHERS
-    lines = [_OURS.format(directory=directory, uid=os.geteuid())]
+    lines = [_OURS.format(directory=directory, uid=os.geteuid()), _CROWD if crowd else ""]
     for index in range(others):
         number = _FIRST_ID + index
         rule = kinds[index % len(kinds)].format(id=number, next=number + 1)

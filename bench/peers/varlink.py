@@ -17,6 +17,7 @@ MEMFDS = "100 memfds"
 PUT_AND_TAKE = "put and take"
 RELOAD = "reload"
 SETTINGS = "stored, other settings"
+MAKE_AND_REMOVE = "make and remove"
 
 MANY = 100
 
@@ -56,6 +57,7 @@ OF_BROKER: Mapping[str, Ask] = {
             call(f"{BROKER}.Commit", 0, transaction="$T"),
         )
     ),
+    MAKE_AND_REMOVE: Ask((get("eventfd/two"), call(f"{BROKER}.Remove", 0, item="eventfd/two"))),
     RELOAD: Ask((call("io.fdbroker.Manager.Reload", 0),)),
     SETTINGS: SIMPLE[STORED],
 }
