@@ -3,8 +3,6 @@
 
 from msgspec import Struct
 
-from msgspec import Struct
-
 from fdbrokerd.model.facts import NO_FACTS, Facts
 
 UNMAPPED_ID = 65534

@@ -11,8 +11,9 @@ from time import monotonic_ns
 
 from fdbrokerd.connection import Connection
 
-SLICE_NS = 2_000_000
-"""After 2 ms the loop looks at its sockets again: who has just asked waits so long at the most."""
+SLICE_NS = 1_000_000
+"""After 1 ms the loop looks at its sockets again. Who has just asked waits for that and for the
+reading: half as long as with 2 ms, at 1% of a flood's throughput (docs/performance.md)."""
 
 
 class Turns:
