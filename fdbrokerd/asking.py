@@ -63,9 +63,10 @@ class Decided(Struct, eq=False):
 
     The same for every call of the same bytes by the same peer under the same rules, so it is kept
     with the call. `counted`: only by rules that have a limit. `rules` are the names of those that
-    allow it, `wanted` those of the descriptors of an item, None for all. `item` is the one that was
-    handed over last, where nothing was to be counted or undone: the same answer, `encoded` and
-    `lent`, can be given again.
+    allow it, `wanted` those of the descriptors of an item, None for all.
+
+    What was handed over last, with nothing to be counted or undone, may be so again by the same
+    answer, `encoded`: the `item`, which is `lent` then, or descriptors of these `names`.
     """
 
     in_force: InForce
@@ -76,6 +77,7 @@ class Decided(Struct, eq=False):
     rules: tuple[str, ...]
     wanted: frozenset[str] | None
     item: Item | None = None
+    names: tuple[str, ...] = ()
     encoded: bytes = b""
     lent: Lent | None = None
 

@@ -195,8 +195,8 @@ class Broker:
         """Find, count, open, and hand over what is allowed."""
         if decided.lent is not None and self._items.is_free(decided.item):
             decided.lent.again()
-            name, again = decided.request.resource, decided.lent
-            grant = Grant(self.grants, asking, name, again, decided.encoded)
+            name = decided.request.resource
+            grant = Grant(self.grants, asking, name, decided.lent, decided.encoded)
             self.grants.hand_over(grant, "", decided.in_force.ruleset)
             return
         request = decided.request
@@ -237,9 +237,18 @@ class Broker:
             )
         else:
             lease = self.grants.lease(order.admission)
-            data = encoded(request.resource, order.decided.resource.kind, outcome, lease)
+            data = self._encoded(order.decided, outcome, lease)
             grant = Grant(self.grants, order.asking, request.resource, outcome, data)
             self.grants.hand_over(grant, lease, order.decided.in_force.ruleset)
+
+    def _encoded(self, decided: Decided, opened: Opened, lease: str) -> bytes:
+        """Return the answer, which is kept where it is the same for each grant."""
+        name, kind = decided.request.resource, decided.resource.kind
+        if lease or opened.properties:
+            return encoded(name, kind, opened, lease)
+        if decided.names != opened.names:
+            decided.names, decided.encoded = opened.names, encoded(name, kind, opened)
+        return decided.encoded
 
     def _made(self, order: Order, outcome: Item | CallError) -> None:
         if isinstance(outcome, Item):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The hand-over: the answer with descriptors, and what follows from how it went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from msgspec import UNSET, Raw, Struct, UnsetType, json
 
 from fdbrokerd.asking import Asking
 from fdbrokerd.audit.record import GRANTED
@@ -12,6 +15,9 @@ from fdbrokerd.messages import encode_reply
 from fdbrokerd.model.ruleset import Ruleset
 from fdbrokerd.opened import Opened
 from fdbrokerd.recorder import Recorder, without_descriptors
+
+MAX_KINDS = 64
+"""Lists of names that are kept encoded: each kind has one, and some more for each count."""
 
 
 class Grant(Answer):
@@ -101,18 +107,34 @@ class Grants:
             self._recorder.write(record, failure)
 
 
+class Granted(Struct, kw_only=True):
+    """The parameters of the answer to a Get or, with a transaction, a Take."""
+
+    transaction: str | UnsetType = UNSET
+    grant: str
+    resource: str
+    kind: str
+    descriptors: Raw
+    properties: Mapping[str, str]
+    revocable: bool = False
+
+
+@lru_cache(MAX_KINDS)
+def _announced(names: tuple[str, ...]) -> Raw:
+    """Return the descriptors of an answer as it announces them."""
+    announced = [{"name": name, "fileDescriptor": index} for index, name in enumerate(names)]
+    return Raw(json.encode(announced))
+
+
 def encoded(name: str, kind: str, opened: Opened, lease: str = "", transaction: str = "") -> bytes:
     """Return the answer of a grant; `transaction` is that of a Take, empty otherwise."""
-    announced = [{"name": one, "fileDescriptor": index} for index, one in enumerate(opened.names)]
-    begun: dict[str, object] = {} if not transaction else {"transaction": transaction}
     return encode_reply(
-        begun
-        | {
-            "grant": lease,
-            "resource": name,
-            "kind": kind,
-            "descriptors": announced,
-            "properties": opened.properties,
-            "revocable": False,
-        }
+        Granted(
+            transaction=transaction or UNSET,
+            grant=lease,
+            resource=name,
+            kind=kind,
+            descriptors=_announced(opened.names),
+            properties=opened.properties,
+        )
     )

@@ -25,7 +25,7 @@ __all__ = ["Kind", "WouldBlock", "find", "kind_of", "kinds"]
 ENTRY_POINTS = "fdbrokerd.kinds"
 
 _ALL: tuple[Kind, ...] = (PTY, FILE, STORE, MEMFD, EVENTFD, PIPE, SOCKETPAIR)
-_OURS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
+_OURS = {kind.name: kind for kind in _ALL}
 
 
 def find(name: str) -> Kind | None:
@@ -42,4 +42,4 @@ def kind_of(name: str) -> Kind:
 def kinds() -> Mapping[str, Kind]:
     """Return every kind by name: ours and those that other packages register."""
     points = import_module("importlib.metadata").entry_points(group=ENTRY_POINTS)
-    return MappingProxyType({point.name: point.load() for point in points} | dict(_OURS))
+    return MappingProxyType({point.name: point.load() for point in points} | _OURS)
