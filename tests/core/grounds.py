@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fdbrokerd.kinds.file import FileSpec
+from fdbrokerd.kinds.file_spec import FileSpec
 from tests.needs import need_root
 
 from .made import OTHER, USER, a_peer, file_spec, only_one, opened_file

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.kinds.file import KIND as FILE
-from fdbrokerd.kinds.file import FileSpec
+from fdbrokerd.kinds.file_spec import FileSpec
 from fdbrokerd.model.argument import Argument, ArgumentLimit
 from fdbrokerd.model.key import Values
 from fdbrokerd.model.match import PeerMatch

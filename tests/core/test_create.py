@@ -12,7 +12,7 @@ import pytest
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.kinds import create as module
 from fdbrokerd.kinds.create import Creation, create
-from fdbrokerd.kinds.file import FileSpec
+from fdbrokerd.kinds.file_spec import FileSpec
 from fdbrokerd.model.key import OWN, Own, Values
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.openat2 import openat2

@@ -12,7 +12,7 @@ import pytest
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.kinds.deliver import CHUNK_BYTES, snapshot, through_pipe
-from fdbrokerd.kinds.file import FileSpec
+from fdbrokerd.kinds.file_spec import FileSpec
 from fdbrokerd.opened import Opened
 from tests.needs import need_root
 

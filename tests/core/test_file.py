@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fdbrokerd.errors import Busy, Unavailable
-from fdbrokerd.kinds.file import FileSpec
+from fdbrokerd.kinds.file_spec import FileSpec
 from fdbrokerd.model.key import KeyRefused
 from tests.needs import need_root
 
