@@ -29,8 +29,8 @@ class Children(Protocol):
         """Receive and judge what a peer puts; owns the deposit unless it raises."""
         ...
 
-    def drain(self, deposit: OwnedFd) -> None:
-        """Have a deposit closed, with what is in it. Never raises, and tells nobody."""
+    def drain(self, deposit: OwnedFd, uid: int) -> None:
+        """Have a user's deposit closed, with what is in it. Never raises, and tells nobody."""
         ...
 
 

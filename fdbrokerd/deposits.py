@@ -113,7 +113,7 @@ class Deposits:
         def delivered(failure: str) -> None:
             # Of a connection that had ended before, nobody else would undo it.
             if failure and self._transactions.end(transaction):
-                self._children.drain(ours)
+                self._children.drain(ours, caller.peer.uid)
             self._recorder.write(record, failure)
 
         data = encode_reply({"transaction": transaction, "fileDescriptor": 0})
@@ -212,7 +212,7 @@ class Deposits:
             if isinstance(transaction, Taking):
                 self._store.give_back(transaction.name, transaction.ticket)
             else:
-                self._children.drain(transaction.deposit)
+                self._children.drain(transaction.deposit, caller.peer.uid)
 
 
 def _check_owner(putting: Putting, ruleset: Ruleset, record: Record, there: Item) -> None:

@@ -27,9 +27,16 @@ socket in each fills the daemon's table of descriptors."""
 RETRY_SECONDS = 1.0
 """Until it is tried again where no child can be made, or too much is in flight (unix(7))."""
 
-MAX_STUCK = 8
+MAX_STUCK = 16
 """Children that were killed and have not ended yet. What is judged does not hang like that; still
 they must not become many, so what is left waits for one of them to end."""
+
+MAX_STUCK_PER_UID = 2
+"""Of one user's descriptors, for what a peer left unjudged can hang (a FUSE file that is mapped):
+then what others left is closed all the same."""
+
+JUDGED = -1
+"""Instead of a uid: what was held, by whomever."""
 
 
 class Closer:
@@ -41,22 +48,28 @@ class Closer:
     def __init__(self, zygote: Zygote, loop: asyncio.AbstractEventLoop) -> None:
         self._zygote = zygote
         self._loop = loop
-        self._waiting: deque[OwnedFd] = deque()
+        self._waiting: dict[int, deque[OwnedFd]] = {}
+        """By uid, in the order of their turns."""
         self._child: Child | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
-        self._stuck: set[Child] = set()
+        self._uid = JUDGED
+        """Whose the child has."""
+        self._stuck: dict[Child, int] = {}
 
-    def add(self, descriptors: Iterable[OwnedFd]) -> None:
+    def add(self, descriptors: Iterable[OwnedFd], uid: int) -> None:
         """Have them closed, owned from here on. Never fails, never waits."""
-        self._waiting.extend(descriptors)
-        self._go_on()
+        own = deque(descriptors)
+        if own:
+            self._waiting.setdefault(uid, deque()).extend(own)
+            self._go_on()
 
     def _go_on(self) -> None:
         """Give the child the next packet, unless it is at work."""
-        if self._deadline is not None or not self._waiting or len(self._stuck) >= MAX_STUCK:
+        uid = self._next()
+        if self._deadline is not None or uid is None:
             return
-        if not self._sent():
+        if not self._sent(uid):
             if self._retry is None:
                 self._retry = self._loop.call_later(RETRY_SECONDS, self._again)
             return
@@ -64,17 +77,26 @@ class Closer:
         self._deadline = self._loop.call_later(DEADLINE_SECONDS, self._late)
         self._loop.add_reader(self._child.channel, self._answered)
 
+    def _next(self) -> int | None:
+        """Return whose turn it is: of those who have not hung too many children."""
+        if len(self._stuck) >= MAX_STUCK:
+            return None
+        stuck = list(self._stuck.values())
+        free = (uid for uid in self._waiting if stuck.count(uid) < MAX_STUCK_PER_UID)
+        return next(free, None)
+
     def _again(self) -> None:
         self._retry = None
         self._go_on()
 
-    def _sent(self) -> bool:
-        """Send a packet to the child, or to a new one where that has ended.
+    def _sent(self, uid: int) -> bool:
+        """Send a packet of a user's to the child, or to a new one where that has ended.
 
         Ours are closed between the packet and GO: the child holds copies until then, so that what
         blocks never blocks us.
         """
-        batch = list(islice(self._waiting, MAX_DESCRIPTORS))
+        waiting = self._waiting[uid]
+        batch = list(islice(waiting, MAX_DESCRIPTORS))
         numbers = [one.fileno() for one in batch]
         while True:
             fresh = self._child is None
@@ -89,7 +111,11 @@ class Closer:
                     return False
                 continue
             for _ in batch:
-                self._waiting.popleft()
+                waiting.popleft()
+            del self._waiting[uid]
+            if waiting:
+                self._waiting[uid] = waiting  # behind the others
+            self._uid = uid
             close_all(batch)
             _say_go(child)
             return True
@@ -111,7 +137,7 @@ class Closer:
         child = self._stop_waiting()
         child.kill()
         self._child = None
-        self._stuck.add(child)
+        self._stuck[child] = self._uid
         self._loop.add_reader(child.pidfd.fileno(), self._ended, child)
         self._go_on()
 
@@ -125,7 +151,7 @@ class Closer:
 
     def _ended(self, child: Child) -> None:
         self._loop.remove_reader(child.pidfd.fileno())
-        self._stuck.remove(child)
+        del self._stuck[child]
         child.close()
         self._go_on()
 
@@ -139,10 +165,12 @@ class Closer:
             self._retry.cancel()
         if self._deadline is not None:
             self._stop_waiting()
-        while self._waiting and self._sent():
+        while self._waiting and self._sent(next(iter(self._waiting))):
             pass
-        while self._waiting:
-            self._waiting.popleft().detach()
+        for waiting in self._waiting.values():
+            for one in waiting:
+                one.detach()
+        self._waiting.clear()
         for child in list(self._stuck):
             self._ended(child)
         if self._child is not None:

@@ -41,7 +41,7 @@ class Line:
         self,
         loop: asyncio.AbstractEventLoop,
         begin: Begin,
-        drain: Callable[[OwnedFd], None],
+        drain: Callable[[OwnedFd, int], None],
     ) -> None:
         self._loop = loop
         self._begin = begin
@@ -74,7 +74,7 @@ class Line:
 
     def _late(self, place: _Place) -> None:
         self._leave(place)
-        self._drain(place.deposit)
+        self._drain(place.deposit, place.job.uid)
         place.done(TimedOut(resource=place.job.subject))
 
     def _leave(self, place: _Place) -> None:
@@ -86,4 +86,4 @@ class Line:
         """Answer nobody any more."""
         for place in tuple(self._places):
             self._leave(place)
-            self._drain(place.deposit)
+            self._drain(place.deposit, place.job.uid)

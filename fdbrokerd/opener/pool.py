@@ -12,7 +12,7 @@ from fdbrokerd.errors import Busy, CallError, Error, LimitReached, OpenFailed, T
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.opened import Opened
 from fdbrokerd.opener.answer import Answer, decode
-from fdbrokerd.opener.closer import Closer
+from fdbrokerd.opener.closer import JUDGED, Closer
 from fdbrokerd.opener.idle import Idle
 from fdbrokerd.opener.intake import Intake, Received
 from fdbrokerd.opener.job import Job, LookUp, Task, pack
@@ -86,13 +86,13 @@ class Pool:
         """Have a child ask for a user's name; None for a uid without one. Raises as `open` does."""
         self._begin(LookUp(uid), (), done)
 
-    def drain(self, deposit: OwnedFd) -> None:
-        """Have a deposit socket closed, with what is queued in it."""
-        self._closer.add([deposit])
+    def drain(self, deposit: OwnedFd, uid: int) -> None:
+        """Have a deposit socket of a user's closed, with what is queued in it."""
+        self._closer.add([deposit], uid)
 
     def dismiss(self, descriptors: Iterable[OwnedFd]) -> None:
-        """Have descriptors closed that came from peers, and that the daemon may not close last."""
-        self._closer.add(descriptors)
+        """Have descriptors closed that were judged, and that the daemon may not close last."""
+        self._closer.add(descriptors, JUDGED)
 
     def _begin(self, job: Task, numbers: tuple[int, ...], done: Callable[[Any], None]) -> None:
         uid = job.uid
@@ -194,7 +194,7 @@ class Pool:
     def _forget(self, work: Work) -> None:
         """Close what we have of a child; an answer that nobody has read may hold descriptors."""
         if work.unread and isinstance(work.job, Intake):
-            self.drain(OwnedFd(work.child.channel.detach()))
+            self.drain(OwnedFd(work.child.channel.detach()), work.job.uid)
         work.child.close()
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ class Later:
         """Fail: what is put goes through real children in other tests."""
         raise AssertionError(f"{job}, {deposit} for {done}")
 
-    def drain(self, deposit: OwnedFd) -> None:
+    def drain(self, deposit: OwnedFd, uid: int) -> None:  # noqa: ARG002
         """Close it here: nobody sends anything that lingers."""
         deposit.close()
 

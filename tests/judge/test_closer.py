@@ -109,7 +109,7 @@ def test_what_is_left_at_the_end_is_passed_on() -> None:
     with a_desk() as desk:
         desk.pool.dismiss([OwnedFd(sender.detach())])
         desk.pool.dismiss(ours)
-        waiting = list(desk.pool._closer._waiting)
+        waiting = [one for each in desk.pool._closer._waiting.values() for one in each]
         assert waiting == ours
     assert not desk.pool._closer._waiting
     other.settimeout(20)
@@ -153,7 +153,7 @@ def test_the_end_of_the_zygote_is_seen() -> None:
 
 def test_a_deposit_without_anything(desk: Desk) -> None:
     deposit = Deposit()
-    desk.pool.drain(deposit.ours)
+    desk.pool.drain(deposit.ours, 1000)
     desk.until(lambda: is_gone(deposit.peer))
     deposit.close()
 

@@ -63,7 +63,7 @@ def test_a_fuse_file_that_nobody_commits(desk: Desk, place: Path) -> None:
     """It is never installed, so nobody sends the FLUSH that is not answered."""
     deposit = Deposit()
     with unflushable(place, deposit.peer), desk.turning() as longest:
-        desk.pool.drain(deposit.ours)
+        desk.pool.drain(deposit.ours, 1000)
         assert deposit.ours.closed
         desk.until(lambda: is_gone(deposit.peer))
         assert not desk.pool._closer._stuck
@@ -106,7 +106,7 @@ def test_a_deposit_with_what_lingers_is_drained(desk: Desk) -> None:
     deposit.put(sender.fileno())
     desk.pool.dismiss([OwnedFd(sender.detach())])
     with desk.turning() as longest:
-        desk.pool.drain(deposit.ours)
+        desk.pool.drain(deposit.ours, 1000)
         desk.until(lambda: not desk.pool._closer._waiting and not desk.pool._closer._deadline)
         desk.until(lambda: not desk.pool._closer._stuck)
     assert longest[0] < SOON
@@ -223,3 +223,27 @@ def test_only_so_many_stuck_closers(desk: Desk, monkeypatch: pytest.MonkeyPatch)
     other.close()
     for each in rest:
         each.close()
+
+
+def test_who_hangs_closers_holds_up_nobody_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closer, "DEADLINE_SECONDS", 0.05)
+    hanging = [lingering(LINGER) for _ in range(closer.MAX_STUCK_PER_UID + 1)]
+    one, other = socket.socketpair()
+    with monkeypatch.context() as patch:
+        patch.setattr(Child, "kill", lambda _: None)
+        for sender, _ in hanging:
+            desk.pool.drain(OwnedFd(sender.detach()), 1000)
+            desk.until(lambda: desk.pool._closer._deadline is None)
+        assert len(desk.pool._closer._stuck) == closer.MAX_STUCK_PER_UID
+        assert list(desk.pool._closer._waiting) == [1000]
+        desk.pool.drain(OwnedFd(one.detach()), 1001)
+        desk.until(lambda: is_gone(other))
+    for stuck in desk.pool._closer._stuck:
+        stuck.kill()
+    desk.until(lambda: not desk.pool._closer._waiting)
+    other.close()
+    for _, rest in hanging:
+        for each in rest:
+            each.close()
