@@ -106,6 +106,8 @@ def decode(data: bytes) -> Call:
     """Return the call that a message holds. Raises NotJson for what is not a JSON object."""
     try:
         envelope = _envelope.decode(data)
+        if not data.isascii():
+            data.decode()  # msgspec does not look into a value that another of its key replaces
     except msgspec.ValidationError as error:
         return Call("", None, problem=_not_an_envelope(data, error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

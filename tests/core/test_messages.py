@@ -53,6 +53,7 @@ def call(method: str, **parameters: object) -> bytes:
         b'{"method":"a.b.C","parameters":"\xff"}', get(b'{"resource":"\\udfff"}'),
         get(b'{"resource":"\xc0\x80"}'), get(b'{"resource":"\xed\xa0\x80"}'), get(b"{"),
         get(b'{"resource":"a\nb"}'), get(b'{"zz":1,}'),
+        b'{"parameters":{"a":"\xff"},"parameters":null,"method":"io.fdbroker.Broker.List"}',
         DEEP, CLOSED, b'{"method":' + DEEP, b'{"method":' + CLOSED + b"}",
         b'{"zz":' + CLOSED + b"}", get(DEEP), get(CLOSED), get(b'{"resource":' + CLOSED + b"}"),
         get(b'{"arguments":' + CLOSED + b"}"), get(b'{"zz":' + CLOSED + b"}"),
