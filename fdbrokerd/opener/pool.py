@@ -224,6 +224,8 @@ def _outcome(
     if truncated or told != len(received):
         return Busy(resource=job.subject)  # our own limit on descriptors
     if isinstance(job, Job):
+        if len(set(answer.names)) != told:
+            raise ValueError("a name twice: one of the descriptors would be nobody's")
         return Opened(dict(zip(answer.names, received, strict=True)), answer.properties)
     if told != len(job.names) or any(
         one.type not in job.accept or not one.what.isprintable() for one in judged

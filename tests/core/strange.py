@@ -3,12 +3,14 @@
 
 import os
 import signal
+import socket
 
 from fdbrokerd.errors import Busy
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Request
 from fdbrokerd.opened import Opened
+from fdbrokerd.opener.packet import send
 
 from .processes import open_numbers
 
@@ -32,6 +34,10 @@ class Strange:
         if spec.startswith("{"):  # nonsense, said by the only descriptor that a child has
             os.write(max(open_numbers()), os.fsencode(spec))
             os.kill(os.getpid(), signal.SIGKILL)
+        if spec == "twice":  # two descriptors of one name
+            with socket.socket(fileno=max(open_numbers())) as channel:
+                send(channel, b'{"names": ["a", "a"]}', (1, 2))
+                os.kill(os.getpid(), signal.SIGKILL)
         names = {"two": ("a", "b"), "many": tuple(f"n{n}" for n in range(253))}.get(spec, ("file",))
         made = {name: OwnedFd(os.open(path, os.O_RDONLY)) for name in names}
         return Opened(made, {"pid": str(os.getpid())})

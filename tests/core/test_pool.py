@@ -78,6 +78,7 @@ def test_names_and_order_are_kept(bench: Bench) -> None:
         ("fault", OpenFailed),
         ("{", OpenFailed),
         ('{"names": ["\udcff"]}', OpenFailed),
+        ("twice", OpenFailed),
         ('{"error": "no.such.Error"}', OpenFailed),
         ('{"error": "io.fdbroker.Broker.Busy", "parameters": {"zz": 1}}', OpenFailed),
     ],
