@@ -149,7 +149,7 @@ def _decode_parameters(method: str, raw: msgspec.Raw) -> Parameters:
         parameters = decoder.decode(b"{}" if body == b"null" else body)
     except msgspec.ValidationError as error:
         _whole(body)
-        raise InvalidParameter(parameter=_where(error) or "parameters") from error
+        raise InvalidParameter(parameter=_where(error) or "parameters") from _shown(error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotJson(f"not JSON: {error}") from error
     _check(parameters)
@@ -166,6 +166,11 @@ def _where(error: msgspec.ValidationError) -> str:
     field = found["field"] if (found := _UNKNOWN.search(text) or _MISSING.search(text)) else ""
     name = path.partition("[")[0].partition(".")[0] or field
     return CONTROL.sub("?", name)[:MAX_NAME_CHARACTERS]
+
+
+def _shown(error: msgspec.ValidationError) -> ValueError:
+    """Return what is wrong, for the log: the name of an unknown field is whatever a peer wrote."""
+    return ValueError(CONTROL.sub("?", str(error))[:MAX_NAME_CHARACTERS])
 
 
 def _check(parameters: Parameters) -> None:

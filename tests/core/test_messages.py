@@ -126,6 +126,16 @@ def test_no_name_holds_what_could_rule_a_terminal(character: str) -> None:
         problem = decode(get({"resource": name})).problem
         assert isinstance(problem, InvalidParameter)
         assert problem.parameter == "resource"
+        problem = decode(get({"resource": "a", name: 1})).problem
+        assert problem is not None
+        for text in (str(problem), str(problem.__cause__)):
+            assert character not in text, "this is what the log says"
+
+
+def test_a_name_that_nobody_knows_does_not_fill_the_log() -> None:
+    problem = decode(get({"resource": "a", "b" * 60_000: 1})).problem
+    assert problem is not None
+    assert len(str(problem.__cause__)) <= MAX_NAME_CHARACTERS
 
 
 @pytest.mark.parametrize(

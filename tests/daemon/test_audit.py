@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fdbrokerd.messages import CONTROL
 from tests import needs
 
 from .broker import COMMANDS, Files, RunningBroker, running
@@ -32,6 +33,7 @@ RUN = [
     (call("Get", resource="part", arguments={"name": "b"}), "failed", "allow"),
     (call("Get", resource="part", arguments={"name": "x"}), "failed", ""),
     (call("Get", resource="\u2028\x1b[2J"), "failed", ""),
+    (call("Get", resource="pty", **{"\n\x9b2J\u202eGranted": 1}), "failed", ""),
     (call("Nothing"), "failed", ""),
     (call("Release", grant="x"), "failed", ""),
     (call("io.fdbroker.Manager.Reload"), "denied", ""),
@@ -58,7 +60,8 @@ def test_mixed_run(broker: RunningBroker) -> None:
         assert 0 <= one["duration"] < 10_000_000
         assert (one["descriptors"] > 0) == (one["outcome"] == "granted")
     assert records[3]["arguments"]["rows"] == "30"
-    assert "\x1b" not in broker.files.audit.read_text()
+    assert not any(CONTROL.search(text) for text in broker.files.audit.read_text().split("\n"))
+    assert not any(CONTROL.search(one["detail"]) for one in records)
 
 
 def get(broker: RunningBroker, resource: str) -> tuple[str, int]:
