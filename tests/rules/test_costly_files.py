@@ -86,4 +86,6 @@ def test_what_is_too_much_is_said() -> None:
         load_text(text, "many.yaml")
     first, *_, last = mistakes.value.mistakes
     assert str(first) == "many.yaml:4:1: unknown key 'k0'"
-    assert str(last) == f"many.yaml:{3 + MAX_MISTAKES}:1: and more, perhaps, which are not looked for"
+    assert (
+        str(last) == f"many.yaml:{3 + MAX_MISTAKES}:1: and more, perhaps, which are not looked for"
+    )
