@@ -3,7 +3,7 @@
 
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from .broker import COMMANDS, Files, RunningBroker, running
@@ -22,15 +22,18 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 @contextmanager
 def activated(
-    files: Files, loop: str, sockets: Mapping[str, socket.socket]
+    files: Files,
+    loop: str,
+    sockets: Mapping[str, socket.socket],
+    program: Sequence[str] | None = None,
 ) -> Iterator[RunningBroker]:
-    """Run a daemon with borrowed sockets passed to it under their names."""
+    """Run a daemon, or another program, with borrowed sockets passed to it under their names."""
     numbers = [one.fileno() for one in sockets.values()]
     variables = {
         "PLACE": " ".join(map(str, numbers)),
         "LISTEN_FDS": str(len(sockets)),
         "LISTEN_FDNAMES": ":".join(sockets),
     }
-    command = [sys.executable, "-ISc", PLACE, *COMMANDS[loop]]
+    command = [sys.executable, "-ISc", PLACE, *(program or COMMANDS[loop])]
     with running(files, command, numbers, **variables) as broker:
         yield broker

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import socket
+import sys
 from contextlib import ExitStack
 from errno import EPERM
 from pathlib import Path
@@ -13,12 +14,18 @@ import pytest
 
 from .activation import activated
 from .broker import Files, RunningBroker
-from .identity import User
+from .identity import User, acting_as
 from .process import PATIENCE
-from .wire import SO_PASSRIGHTS, Wire, call
+from .wire import MAX_DESCRIPTORS, SO_PASSRIGHTS, Wire, call
 
 PERSON = User(1000)
 CALL = call("WhoAmI")
+LITTLE_ROOM = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500))
+from fdbrokerd.cli.daemon import main
+sys.exit(main())
+"""
 
 
 def refuse(connection: socket.socket) -> None:
@@ -59,6 +66,44 @@ def test_queued_before_the_daemon_began(files: Files, loop: str, tmp_path: Path)
             outcomes = sorted(one["outcome"] for one in broker.records())
             assert outcomes == ["answered", "hung-up", "hung-up", "hung-up"]
             assert not broker.descriptors_named(str(tmp_path / "marked"))
+
+
+def test_thousands_queued_before_the_daemon_began(files: Files, tmp_path: Path) -> None:
+    """None is installed, not for a moment: it has room for a tenth of them."""
+    crowd, each = 20, MAX_DESCRIPTORS
+    with (
+        ExitStack() as stack,
+        socket.socket(socket.AF_UNIX) as listener,
+        (tmp_path / "marked").open("wb") as marked,
+    ):
+        listener.bind(f"\0{files.address[1:]}")
+        listener.listen(crowd)
+        wires = [stack.enter_context(Wire(files.address, PERSON)) for _ in range(crowd)]
+        for wire in wires:
+            with acting_as(User()):  # whose limit on what is in flight is none
+                wire.user = User()
+                wire.send(CALL, [marked.fileno()] * each)
+        program = [sys.executable, "-c", LITTLE_ROOM]
+        with activated(files, "asyncio", {"a": listener}, program) as broker:
+            assert all(wire.is_hung_up() for wire in wires)
+            records = broker.records()
+            assert [one["outcome"] for one in records] == ["hung-up"] * crowd
+            assert not broker.descriptors_named(str(tmp_path / "marked"))
+            with Wire(files.address, PERSON) as wire:
+                assert wire.is_served()
+
+
+def test_thousands_sent(broker: RunningBroker) -> None:
+    with Wire(broker.address, PERSON) as wire, open("/dev/null") as null:
+        for _ in range(100):
+            try:
+                wire.send(b" ", [null.fileno()] * MAX_DESCRIPTORS)
+            except PermissionError:
+                continue
+            assert wire.is_hung_up(), "before Linux 6.16"
+            return
+        assert wire.is_served()
+        assert not broker.descriptors_named("/dev/null") > 3
 
 
 @pytest.mark.parametrize("count", [1, 3, 253])

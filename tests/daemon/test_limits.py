@@ -4,8 +4,11 @@
 import resource
 import select
 import signal
+import socket
+import sys
 from contextlib import ExitStack
 
+from .activation import activated
 from .broker import COMMANDS, Files, RunningBroker, running
 from .identity import User
 from .process import cpu_ticks, descriptors, wait_until
@@ -75,6 +78,32 @@ def test_no_descriptors_left(files: Files, loop: str) -> None:
         for wire in crowd:
             wire.close()
         wait_until(lambda: broker.status()["connections"] == 2, "the crowd to leave")
+
+
+def test_no_files_left_in_the_system(files: Files) -> None:
+    """ENFILE of one listener holds up neither the other nor who is there already."""
+    files.write_rules("resources:\n  memory: {kind: memfd}\nrules:\n"
+                      "  - {id: all, allow: memory, peer: {uid: 0-65533}}\n")  # fmt: skip
+    with socket.socket(socket.AF_UNIX) as served, socket.socket(socket.AF_UNIX) as starved:
+        for listener, name in ((served, files.address), (starved, f"{files.address}-2")):
+            listener.bind(f"\0{name[1:]}")
+            listener.listen()
+        faults = ("accept4:4=ENFILE", "memfd_create=ENFILE")
+        program = [sys.executable, "-m", "tests.daemon.filtered", *faults]
+        with (
+            activated(files, "uvloop", {"a": served, "b": starved}, program) as broker,
+            Wire(f"{files.address}-2", FIRST) as waits,
+            Wire(files.address, SECOND) as wire,
+        ):
+            assert wire.is_served()
+            before = cpu_ticks(broker.pid)
+            assert not select.select([waits.socket], [], [], 0.5)[0]
+            assert cpu_ticks(broker.pid) - before < 25, "the loop spins"
+            failed = wire.call("Get", resource="memory")
+            assert (failed.error, failed.parameters["errnoName"]) == ("OpenFailed", "ENFILE")
+            assert wire.is_served()
+            outcomes = [one["outcome"] for one in broker.records()]
+            assert outcomes == ["answered", "failed", "answered"]
 
 
 def test_a_flood_takes_no_turns_of_others(broker: RunningBroker) -> None:

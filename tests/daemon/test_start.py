@@ -106,7 +106,7 @@ def test_files_that_are_not_to_be_believed(files: Files, spoil: object, status: 
 
 
 def test_without_openat2(files: Files) -> None:
-    command = [sys.executable, "-m", "tests.daemon.without_openat2"]
+    command = [sys.executable, "-m", "tests.daemon.filtered", "openat2=ENOSYS"]
     done = run("--config", str(files.settings), command=command)
     assert (done.returncode, done.stdout) == (71, "")
     assert done.stderr.startswith("fdbrokerd: openat2(2) does not work here (Function not impl")

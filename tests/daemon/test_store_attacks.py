@@ -4,7 +4,9 @@
 import ctypes
 import fcntl
 import os
+import resource
 import select
+import signal
 import socket
 import struct
 import sys
@@ -25,8 +27,8 @@ from tests.judge.syscalls import call as system_call
 from tests.judge.syscalls import lingering
 
 from .broker import Files, RunningBroker, running
-from .identity import User, child
-from .items import OTHER, PERSON, ROOT, begin, error, names, put, put_as, send
+from .identity import User, child, in_child
+from .items import OTHER, PERSON, ROOT, begin, error, held, names, put, put_as, send, socket_of
 from .process import descriptors, take_byte, wait_until
 from .wire import Wire, call
 
@@ -161,6 +163,94 @@ def test_too_much_on_its_way_to_others(tmp_path: Path) -> None:
             lambda: put_as(broker, OTHER, "slots/mine", one.fileno()) in {"", "ItemExists"},
             "others to be served",
         )
+
+
+def test_no_room_to_receive_what_is_put(broker: RunningBroker) -> None:
+    """The kernel installs what fits, and says so: none of it is kept (MSG_CTRUNC, unix(7))."""
+    with (
+        Wire(broker.address, PERSON) as wire,
+        OwnedFd(os.eventfd(0, os.EFD_CLOEXEC)) as one,
+    ):
+        assert put(wire, "slots/first", one.fileno()).error == ""  # by a child that stays
+        wait_until(lambda: held(broker.pid)["anon_inode:[eventfd]"] > 0, "it to be held")
+        before = held(broker.pid)
+        transaction = begin(wire, "slots/many", *[one.fileno()] * 100)
+        _, hard = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir(f"/proc/{broker.pid}/fd"))
+        resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (highest + 20, hard))
+        assert wire.call("Commit", transaction=transaction).error == "Busy"
+        assert wire.is_served()
+        resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        assert names(broker) == ["slots/first"]
+        wait_until(lambda: held(broker.pid) == before, f"what it had open: {before}")
+        assert put(wire, "slots/many", *[one.fileno()] * 100).error == ""
+
+
+def pidfd_getfd(pid: int, number: int) -> OwnedFd:
+    """Take a copy of another process's descriptor, as root may (pidfd_getfd(2))."""
+    with OwnedFd(os.pidfd_open(pid)) as process:
+        return OwnedFd(system_call(438, process.fileno(), number, 0))
+
+
+def link_of(pid: int, name: str) -> str:
+    """Return what a descriptor of a process is, "" where it was closed meanwhile."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{name}")
+    except FileNotFoundError:
+        return ""
+
+
+def is_for_peers(number: int) -> bool:
+    """Tell a peer's or a listener's socket from those to the service manager and to children.
+
+    These are not streams, and others than the broker have made them.
+    """
+    with socket_of(number) as one:
+        return one.type == socket.SOCK_STREAM
+
+
+def test_the_brokers_own_as_contents(broker: RunningBroker) -> None:
+    """Every socket to peers is refused, also to root, who alone can come by most of them."""
+    with Wire(broker.address, PERSON) as wire:
+        reply = wire.call("Put", item="slots/a", names=["a"])
+        deposit = reply.descriptors[0]
+        assert put_as(broker, PERSON, "slots/own", wire.socket.fileno()) == "InvalidArgument"
+        assert put_as(broker, PERSON, "slots/own", deposit) == "InvalidArgument"
+        refused = 0
+        for name in os.listdir(f"/proc/{broker.pid}/fd"):
+            link = link_of(broker.pid, name)
+            if link.startswith("socket:"):
+                with pidfd_getfd(broker.pid, int(name)) as own:
+                    if is_for_peers(own.fileno()):
+                        said = put_as(broker, ROOT, "slots/own", own.fileno())
+                        assert said == "InvalidArgument", link
+                        refused += 1
+        assert refused >= 4, "two listeners, a connection, what wakes the loop"
+        assert names(broker, ROOT) == []
+
+
+def test_the_broker_itself_as_contents(broker: RunningBroker) -> None:
+    """A pidfd of the broker is one like any other: it neither ends nor outlives anything."""
+    with OwnedFd(os.pidfd_open(broker.pid)) as itself:
+        assert put_as(broker, PERSON, "drops/itself", itself.fileno()) == ""
+    assert names(broker) == ["drops/itself"]
+    with Wire(broker.address, PERSON) as wire:
+        (number,) = wire.call("Get", resource="drops/itself").descriptors
+        with pytest.raises(PermissionError):
+            as_person(lambda: signal.pidfd_send_signal(number, signal.SIGTERM))
+        assert wire.is_served()
+    assert broker.stop() == 0
+
+
+def as_person(act: Callable[[], object]) -> None:
+    """Do something without root's rights, in a child, and raise what it was refused with."""
+    if in_child(lambda: expect_refused(act), PERSON) == 0:
+        raise PermissionError
+
+
+def expect_refused(act: Callable[[], object]) -> None:
+    with pytest.raises(PermissionError):
+        act()
 
 
 def test_a_put_whose_peer_takes_no_descriptors(broker: RunningBroker) -> None:
