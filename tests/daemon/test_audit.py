@@ -3,7 +3,9 @@
 
 import json
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from fdbrokerd.messages import CONTROL
 from tests import needs
 
-from .broker import COMMANDS, Files, RunningBroker, running
+from .broker import COMMANDS, Files, RunningBroker, environment, running
 from .identity import User
 from .wire import Wire, call, message
 
@@ -142,6 +144,113 @@ def test_full_disk(files: Files) -> None:
         granted = [one for one in map(json.loads, whole) if one["outcome"] == "granted"]
         assert len(granted) == len(answers) + 1
         assert shutil.disk_usage(disk).free
+
+
+def test_each_record_is_in_the_file_or_counted(files: Files) -> None:
+    """While the disk is full, too: those in whole lines and those lost are all there were."""
+    disk = files.directory / "disk"
+    with small_file_system(disk):
+        files.audit = disk / "audit.jsonl"
+        files.write_settings()
+        files.write_settings(audit=f'{{journal: false, file: "{files.audit}"}}')
+        with running(files) as broker, Wire(broker.address, PERSON) as wire:
+            filler = disk / "filler"
+            filler.write_bytes(b"x" * 48 * 1024)
+            for _ in range(10):
+                wire.send(call("WhoAmI") * 50)
+                assert [wire.receive().error for _ in range(50)] == [""] * 50
+            full = broker.status()["auditLost"]
+            assert full > 300, "there is room for fewer than two hundred"
+            filler.unlink()
+            wire.send(call("WhoAmI") * 50)
+            assert [wire.receive().error for _ in range(50)] == [""] * 50
+            lost = broker.status()["auditLost"]
+            lines = files.audit.read_text().splitlines()
+        whole = [json.loads(line) for line in lines if line.endswith("}")]
+        assert len(lines) <= len(whole) + 1, "at most one line is torn"
+        asked = 11 * 50 + 3  # Status, of which the last is not written yet
+        assert len(whole) + lost == asked
+        assert lost <= full + 1, "and none any more when there is room again"
+
+
+# The journal.
+
+AT_JOURNAL = (
+    "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && "
+    'mount --bind "$0" /run/systemd/journal && exec "$@"'
+)
+"""Puts a directory in the journal's place, in a mount namespace of its own."""
+
+
+@contextmanager
+def at_journal(files: Files) -> Iterator[tuple[RunningBroker, socket.socket]]:
+    """Run a daemon whose journald is us; yield both."""
+    place = files.directory / "journal"
+    place.mkdir()
+    unshare = [needs.need_tool("unshare"), "--mount", "--propagation", "private"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(place / "socket"))
+        journal.setblocking(False)
+        command = [*unshare, "sh", "-ec", AT_JOURNAL, str(place), *COMMANDS["uvloop"]]
+        with running(files, command) as broker:
+            yield broker, journal
+
+
+def drained(journal: socket.socket) -> int:
+    """Read all that a journal has; return how many records that was."""
+    count = 0
+    try:
+        while b"FDBROKER_REQUEST=" in journal.recv(65536):
+            count += 1
+    except BlockingIOError:
+        return count
+    raise AssertionError("a datagram that is no record")
+
+
+def test_a_journal_that_is_stopped(files: Files) -> None:
+    """Who stops reading, as journald in SIGSTOP, holds up nobody, and every loss is told."""
+    files.write_settings(audit="{journal: true}")
+    files.audit.touch()
+    with at_journal(files) as (broker, journal), Wire(broker.address, PERSON) as wire:
+        for _ in range(40):
+            wire.send(call("WhoAmI") * 50)
+            assert [wire.receive().error for _ in range(50)] == [""] * 50
+        lost = broker.status()["auditLost"]
+        assert lost > 0
+        assert drained(journal) + lost == 2001, "each request, and the first Status"
+        told = run_ctl(broker, "status")
+        assert f"auditLost: {lost}\n" in told
+        assert wire.call("Get", resource="pty").error == ""
+        assert broker.status()["auditLost"] == lost, "it goes on where it is read again"
+        assert drained(journal) > 0
+
+
+def test_a_journal_that_is_stopped_and_required(files: Files) -> None:
+    files.write_settings(audit="{journal: true, required: true}")
+    files.audit.touch()
+    with at_journal(files) as (broker, journal), Wire(broker.address, PERSON) as wire:
+        answers: list[str] = []
+        while "Unavailable" not in answers:
+            assert len(answers) < 2000, "it takes too many"
+            answers.append(wire.call("Get", resource="pty").error)
+            wire.close_descriptors()
+        granted = answers.count("")
+        assert set(answers) == {"", "Unavailable"}
+        assert get(broker, "note") == ("Unavailable", 0)
+        assert drained(journal) >= granted, "nothing that was granted is not there"
+        assert get(broker, "note") == ("", 1)
+
+
+def run_ctl(broker: RunningBroker, verb: str) -> str:
+    """Return what fdbrokerctl prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "fdbrokerd.cli.ctl", verb],
+        env=environment(FDBROKER_SOCKET=broker.address),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    ).stdout
 
 
 def test_the_file_is_for_administrators(files: Files) -> None:

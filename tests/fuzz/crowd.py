@@ -49,6 +49,7 @@ def half_open(directory: Path, count: int, message_seconds: int = 10) -> Crowd:
     limits = f"connections: {count + 100}, connections-per-uid: {OF_EACH}"
     files = Files(directory, limits=f"{{{limits}, message-seconds: {message_seconds}}}")
     with running(files) as broker, Wire(broker.address) as wire:
+        assert wire.is_served()
         opened = broker.descriptors_named("socket:")
         resident = resident_kib(broker.pid)
         shares = [min(OF_EACH, count - begun) for begun in range(0, count, OF_EACH)]
