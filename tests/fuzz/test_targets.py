@@ -4,6 +4,7 @@
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from fdbrokerd.calls import METHODS
 
-from . import worker
+from . import campaign, worker
 from .mutation import Mutator
 from .roster import TARGETS, Target
 from .targets import calls, framing
@@ -95,6 +96,17 @@ def test_too_much_memory_is_found() -> None:
     outcome = worker.run(_broken(_takes), iter([b"good", b"bad"]), SECONDS, 10)
     assert (outcome.tried, outcome.data) == (2, b"bad")
     assert "MemoryError" in outcome.said
+
+
+def test_what_is_found_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file of its own, with the command that tries it again."""
+    monkeypatch.setattr(campaign, "FINDINGS", tmp_path / "findings")
+    monkeypatch.setattr(campaign, "engine", lambda: "mutation")
+    (found,) = campaign.run(Target("broken", _fails, (b"bad",)), SECONDS, SEED).findings
+    assert found.read_bytes() == b"bad"
+    assert f"again by tools/fuzz --replay broken {found}" in capsys.readouterr().err
 
 
 def _broken(check: Callable[[bytes], None]) -> Target:
