@@ -55,7 +55,7 @@ class Decoder:
         """
         if (
             not (descriptors or self._partial or self._descriptors)
-            and data.find(END) == len(data) - 1
+            and data.find(END) + 1 == len(data) > 0
         ):
             self._one(data[:-1])
             return

@@ -159,6 +159,12 @@ def test_descriptors_without_bytes_belong_to_what_comes() -> None:
     assert attached.closed
 
 
+def test_no_bytes_are_no_message() -> None:
+    decoder = Decoder()
+    decoder.feed(b"", [])
+    assert (decoder.next(), decoder.waiting, decoder.partial) == (None, 0, False)
+
+
 def test_close_closes_what_nobody_took() -> None:
     decoder = Decoder()
     waiting, partial = memory(), memory()

@@ -58,13 +58,8 @@ class _Stream:
             assert self._decoder.partial == bool(rest or len(ended) in self._attached)
 
     def _one(self, begin: int, end: int, *, attach: bool) -> bool:
-        """Feed one chunk; tell whether the stream goes on, and fail where it should not.
-
-        An empty one is never fed: no bytes are the end of a stream.
-        """
-        if begin == end:
-            return True
-        owner = self._whole[: end - 1].count(b"\0")
+        """Feed one chunk; tell whether the stream goes on, and fail where it should not."""
+        owner = self._whole[: max(end - (end > begin), 0)].count(b"\0")
         given = []
         if attach:
             given = [OwnedFd(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))]
