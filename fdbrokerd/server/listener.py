@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM, errorcode
 
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.listening import address_of, harden
@@ -31,6 +31,7 @@ _FAMILY, _STREAM = int(_socket.AF_UNIX), int(_socket.SOCK_STREAM)
 _SOL_SOCKET, _SO_SNDBUF = int(_socket.SOL_SOCKET), int(_socket.SO_SNDBUF)
 
 Accepted = Callable[[_socket.socket, "Listener"], None]
+TurnedAway = Callable[[_socket.socket, str], None]
 
 
 class Listener:
@@ -42,11 +43,14 @@ class Listener:
         scope: tuple[str, ...] | None,
         loop: asyncio.AbstractEventLoop,
         accepted: Accepted,
+        turned_away: TurnedAway,
     ) -> None:
+        """`turned_away` is told of a connection that is closed next, and why."""
         self.scope = scope
         self._socket = listening
         self._loop = loop
         self._accepted = accepted
+        self._turned_away = turned_away
         self._reserve: OwnedFd | None = _reserve()
         self._pause: asyncio.TimerHandle | None = None
         self._batch = 1
@@ -82,7 +86,7 @@ class Listener:
             except OSError as error:
                 if error.errno not in {EMFILE, ENFILE, ENOBUFS, ENOMEM}:
                     raise
-                self._without_descriptors()
+                self._without_descriptors(f"no descriptors are left ({errorcode[error.errno]})")
                 return
             connection = _socket.socket(_FAMILY, _STREAM, 0, number)
             if not self._hardened:
@@ -91,7 +95,7 @@ class Listener:
             self._accepted(connection, self)
         self._batch = min(2 * self._batch, ACCEPTS_A_TURN)
 
-    def _without_descriptors(self) -> None:
+    def _without_descriptors(self, reason: str) -> None:
         """Turn one client away with the descriptor kept for this, then wait a while.
 
         The client sees the end of the stream at once instead of silence. accept4(2) says EMFILE
@@ -99,8 +103,8 @@ class Listener:
         """
         if self._reserve is not None:
             self._reserve.close()
-            with suppress(OSError):
-                self._socket.accept()[0].close()
+            with suppress(OSError), self._socket.accept()[0] as connection:
+                self._turned_away(connection, reason)
         self._reserve = _reserve()
         self._loop.remove_reader(self._socket)
         self._pause = self._loop.call_later(PAUSE_SECONDS, self.start)

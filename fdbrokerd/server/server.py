@@ -100,7 +100,9 @@ class Server:
 
     def listen(self, listening: socket.socket, scope: tuple[str, ...] | None) -> None:
         """Serve a listening socket, owned from here on, once `run` has begun. `scope` None: all."""
-        self._listeners.append(Listener(listening, scope, self._loop, self._accepted))
+        self._listeners.append(
+            Listener(listening, scope, self._loop, self._accepted, self._turned_away)
+        )
 
     def serve(self, connected: socket.socket) -> None:
         """Serve a socket that was inherited connected. Raises NoIdentity."""
@@ -117,6 +119,14 @@ class Server:
             connected.close()
         else:
             connection.on_readable()  # who has connected has nearly always asked by now
+
+    def _turned_away(self, connected: _socket.socket, reason: str) -> None:
+        """Record who could not be let in; the connection is closed by who accepted it."""
+        peer = None
+        with suppress(NoIdentity):
+            pid, uid, gid = credentials(connected)
+            peer = Peer(pid, uid, gid, frozenset((gid,)))
+        self._record_hang_up(peer, reason)
 
     def _welcome(
         self, connected: _socket.socket, scope: tuple[str, ...] | None, *, check_writer: bool

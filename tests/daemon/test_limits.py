@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 from .activation import activated
 from .broker import COMMANDS, Files, RunningBroker, running
@@ -54,6 +55,12 @@ def test_connections(files: Files, loop: str) -> None:
         assert comes_in(FIRST)
 
 
+def kept_for_this(broker: RunningBroker) -> int:
+    """Return the highest number of what a listener keeps to turn a client away with."""
+    directory = Path(f"/proc/{broker.pid}/fd")
+    return max(int(one.name) for one in directory.iterdir() if str(one.readlink()) == "/dev/null")
+
+
 def test_no_descriptors_left(files: Files, loop: str) -> None:
     with running(files, COMMANDS[loop]) as broker, ExitStack() as stack:
         served = stack.enter_context(Wire(broker.address, FIRST))
@@ -72,7 +79,13 @@ def test_no_descriptors_left(files: Files, loop: str) -> None:
         full = served.call("Get", resource="pty", count=20)
         assert (full.error, full.parameters["errnoName"]) == ("OpenFailed", "EMFILE")
         assert served.is_served()
+        resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (kept_for_this(broker) + 1, hard))
+        with Wire(broker.address, THIRD) as none_left:
+            assert none_left.is_hung_up(), "the one that is kept for this"
         resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        (told,) = (one for one in broker.records() if "no descriptors" in one["detail"])
+        assert (told["outcome"], told["peer"]["uid"]) == ("hung-up", THIRD.uid)
+        assert told["detail"] == "no descriptors are left (EMFILE)"
         with Wire(broker.address, THIRD) as late:
             assert len(late.call("Get", resource="pty", count=20).descriptors) == 40
         for wire in crowd:
