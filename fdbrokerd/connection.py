@@ -51,6 +51,7 @@ class Connection:
         "_owner",
         "_reading",
         "_socket",
+        "_violation",
         "_writer",
         "caller",
         "is_closed",
@@ -82,6 +83,7 @@ class Connection:
         self._deadline: asyncio.TimerHandle | None = None
         self._lookout: asyncio.TimerHandle | None = None
         self._ending = False
+        self._violation = ""
         self._reading = False
         self._writer: Writer | None = None
         """The last one that was found to be the peer itself."""
@@ -105,7 +107,7 @@ class Connection:
         except BlockingIOError:
             return
         except ProtocolError as error:
-            self._hang_up(str(error))
+            self._end_by(str(error))
             return
         except OSError:
             self.close()
@@ -126,7 +128,7 @@ class Connection:
         try:
             self._decoder.feed(data, [])
         except ProtocolError as error:
-            self._hang_up(str(error))
+            self._end_by(str(error))
             return
         if self._decoder.waiting > waiting:
             self._clear_deadline()  # what has begun now is another message
@@ -157,7 +159,7 @@ class Connection:
     def _at_end(self) -> None:
         """Go when all that was asked is answered: a peer may shut down its sending half first."""
         if self._decoder.partial:
-            self._hang_up("the stream ends within a message")
+            self._end_by("the stream ends within a message")
         elif self._cancel is not None and has_gone(self._socket):
             self.close()  # nobody waits any more for what was long in coming
         elif self._busy or self._outgoing.busy or self._decoder.waiting:
@@ -165,6 +167,17 @@ class Connection:
             self._ending = True
             self._watch_peer()
         else:
+            self.close()
+
+    def _end_by(self, violation: str) -> None:
+        """Hang up, once what was asked before is answered: each of these calls was whole."""
+        self._read(on=False)
+        self._clear_deadline()
+        self._violation = violation
+        self._ending = True
+        if self._decoder.waiting:
+            self._owner.ready(self)
+        elif not (self._busy or self._outgoing.busy) or self._cancel is not None:
             self.close()
 
     def _watch_peer(self) -> None:
@@ -203,7 +216,10 @@ class Connection:
             self._owner.broken(self)
         if not self._busy and cancel is None:
             return
-        if self._busy and not self.is_closed:
+        if self._busy and not self.is_closed and self._violation and cancel is not None:
+            self._cancel = cancel
+            self.close()  # nobody who broke the protocol waits for what may never come
+        elif self._busy and not self.is_closed:
             # What waits for something is read from all the same, to see its peer go.
             self._cancel = cancel
             self._read(on=cancel is not None and not self._ending and not self._has_enough)
@@ -292,14 +308,16 @@ class Connection:
             self._deadline = None
 
     def _hang_up(self, reason: str) -> None:
-        self._owner.hung_up(self.caller, reason)
+        self._violation = reason
         self.close()
 
     def close(self) -> None:
-        """Close the socket; what was not sent is recorded as not delivered."""
+        """Close the socket; what was not sent is recorded as not delivered, a violation as such."""
         if self.is_closed:
             return
         self.is_closed = True
+        if self._violation:
+            self._owner.hung_up(self.caller, self._violation)
         self._clear_deadline()
         if self._lookout is not None:
             self._lookout.cancel()

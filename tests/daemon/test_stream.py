@@ -9,7 +9,7 @@ import pytest
 from .broker import RunningBroker
 from .identity import User
 from .process import cpu_ticks
-from .wire import MANAGER, Wire, call, message
+from .wire import BROKER, MANAGER, Wire, call, message
 
 CALL = call("WhoAmI")
 PERSON = User(1000)
@@ -96,6 +96,42 @@ def test_what_came_before_a_violation_is_answered(broker: RunningBroker) -> None
         assert wire.is_hung_up()
     outcomes = [record["outcome"] for record in broker.records()]
     assert outcomes == ["answered", "granted", "hung-up"]
+
+
+SLOW = call("Get", resource="pty", count=4)
+
+
+@pytest.mark.parametrize(
+    ("violation", "detail"),
+    [
+        (CALL[:20], "the stream ends within a message"),
+        (b"x" * 65_537, "a message of more than 65536 bytes"),
+    ],
+)
+def test_what_came_before_a_violation_of_framing_is_answered(
+    broker: RunningBroker, violation: bytes, detail: str
+) -> None:
+    """What was whole when the rest was read is no less a request, however long it takes."""
+    with Wire(broker.address, PERSON) as wire:
+        wire.send(SLOW * 50 + violation)
+        wire.socket.shutdown(socket.SHUT_WR)
+        for _ in range(50):
+            assert len(wire.receive().descriptors) == 8
+            wire.close_descriptors()
+        assert wire.is_hung_up()
+    *granted, hung_up = broker.records()
+    assert [one["outcome"] for one in granted] == ["granted"] * 50
+    assert (hung_up["outcome"], hung_up["detail"]) == ("hung-up", detail)
+
+
+def test_who_breaks_the_framing_does_not_wait(broker: RunningBroker) -> None:
+    with Wire(broker.address, PERSON) as wire:
+        watch = message(method=f"{BROKER}Watch", parameters={"resource": "pty"}, more=True)
+        wire.send(watch + SLOW * 20 + CALL[:20])
+        wire.socket.shutdown(socket.SHUT_WR)
+        while not wire.is_hung_up():
+            pass
+    assert [one["outcome"] for one in broker.records()].count("hung-up") == 1
 
 
 def test_oneway(broker: RunningBroker) -> None:
