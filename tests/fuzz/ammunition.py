@@ -50,18 +50,16 @@ class Volley:
     """What one connection sends, how many records and replies that makes, and how it ends.
 
     `lasts`: the last call may wait for ever, so the client leaves when it has the other replies.
-    `last` is sent when these are there: who breaks the framing is not answered what still waits.
     """
 
     data: bytes
-    last: bytes
     records: int
     replies: int
     lasts: bool
 
     def __str__(self) -> str:
         """Return it in short, for who looks for what went wrong."""
-        frames = [frame[:200] for frame in (*self.data.split(b"\0"), self.last)]
+        frames = [frame[:200] for frame in self.data.split(b"\0")]
         return f"records {self.records}, replies {self.replies}, lasts {self.lasts}: {frames}"
 
 
@@ -90,10 +88,8 @@ class Arsenal:
             self._calls[0][: self._random.randrange(1, 20)] if cut and not (lasts or ends) else b""
         )
         records = len(frames) + bool(tail)
-        if len(frames[-1]) > MAX_MESSAGE_BYTES:
-            tail = frames.pop() + b"\0"
-        data = b"".join(frame + b"\0" for frame in frames)
-        return Volley(data, tail, records, replies, lasts)
+        data = b"".join(frame + b"\0" for frame in frames) + tail
+        return Volley(data, records, replies, lasts)
 
     def _bytes(self) -> bytes:
         """Return a frame, or several that change has made of one, without the last NUL."""

@@ -70,16 +70,14 @@ class _Client:
         if not self._random.randrange(20) and self._is_refused(one):
             return volley.replies if self._again(volley) else -1
         one.setblocking(False)
-        unsent, last, got = memoryview(volley.data), memoryview(volley.last), 0
+        unsent, got = memoryview(volley.data), 0
         while not (volley.lasts and not unsent and got >= volley.replies):
-            if got == volley.replies and not unsent and last:
-                unsent, last = last, memoryview(b"")
             writers = [one] if unsent else []
             readable, writable, _ = select.select([one], writers, [], REPLY_SECONDS)
             assert readable or writable, f"nothing comes of {volley}"
             if writable:
                 unsent = self._send(one, unsent)
-                if not (unsent or last or volley.lasts):
+                if not unsent and not volley.lasts:
                     one.shutdown(socket.SHUT_WR)
             if readable:
                 data = self._receive(one)
