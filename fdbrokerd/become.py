@@ -4,18 +4,16 @@
 SO_PEERCRED of a socketpair is whoever made it: made by root, its holder would look like root to a
 third. Only the effective ids are changed: they are what the kernel marks it with, while the real
 and saved ones keep the child out of that user's reach (kill(2), ptrace(2)) and within the daemon's,
-which may lack CAP_KILL. What is made also has the child's pid, which says `the broker`: the child
-ends with the job, and the pid then says nothing any more.
+which may lack CAP_KILL. Capabilities are dropped by hand: the kernel does so only for who was root
+(capabilities(7)), and the daemon may have a user of its own. What is made also has the child's pid,
+which says `the broker`: the child ends with the job, and the pid then says nothing any more.
 """
 
-import ctypes
 import os
-import signal
 
+from fdbrokerd.capabilities import drop_all
 from fdbrokerd.model.peer import Peer
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+from fdbrokerd.prctl import end_with
 
 
 class _Self:
@@ -28,7 +26,7 @@ def become(peer: Peer) -> None:
     """Act as the peer from here on, with its groups; in a child only.
 
     Nothing is done where this is the peer's user already, but for root, whose groups may be others.
-    Raises OSError (EPERM) without CAP_SETUID and CAP_SETGID.
+    Raises OSError (EPERM) without CAP_SETUID and CAP_SETGID, or where capset(2) is filtered.
     """
     if peer.uid == os.geteuid() and (peer.uid != 0 or _has_groups(peer)):
         return
@@ -37,10 +35,8 @@ def become(peer: Peer) -> None:
     os.setgroups(sorted(peer.groups))
     os.setresgid(-1, peer.gid, -1)
     os.setresuid(-1, peer.uid, -1)
-    # A change of ids clears it (prctl(2)).
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
+    drop_all()
+    end_with(parent)
 
 
 def is_other() -> bool:

@@ -9,14 +9,13 @@ import os
 import socket
 from collections.abc import Mapping
 
+from fdbrokerd.capabilities import Capability, have
 from fdbrokerd.facts import MAX_LABEL_BYTES, SO_PEERPIDFD, SO_PEERSEC
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.model.facts import KEYS
 from fdbrokerd.statfs import CGROUP2, file_system_type
 
 CGROUP_MOUNT = "/sys/fs/cgroup"
-
-CAP_SYS_PTRACE = 19
 
 INITIAL_USER_NAMESPACE = 0xEFFFFFFD
 """Its inode on every machine (PROC_USER_INIT_INO in the kernel)."""
@@ -87,7 +86,5 @@ def _no_exe() -> str | None:
 
 def _may_trace() -> bool:
     """Tell whether we have CAP_SYS_PTRACE, and over every process (capabilities(7))."""
-    with open("/proc/self/status", encoding="utf-8") as file:
-        effective = next(line.split()[1] for line in file if line.startswith("CapEff:"))
     everywhere = os.stat("/proc/self/ns/user").st_ino == INITIAL_USER_NAMESPACE
-    return everywhere and bool(int(effective, 16) & 1 << CAP_SYS_PTRACE)
+    return everywhere and have(Capability.CAP_SYS_PTRACE)

@@ -8,7 +8,6 @@ is the child's pid with its socket and its pidfd. The zygote and the children en
 does.
 """
 
-import ctypes
 import gc
 import os
 import signal
@@ -24,10 +23,7 @@ from typing import NoReturn
 
 from fdbrokerd.errors import Error
 from fdbrokerd.fd import OwnedFd
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
-_libc = ctypes.CDLL(None, use_errno=True)
+from fdbrokerd.prctl import end_with, set_name
 
 _PID = struct.Struct("i")
 _TWO_DESCRIPTORS = socket.CMSG_SPACE(2 * _PID.size)
@@ -126,19 +122,14 @@ def _live(keep: socket.socket, name: bytes, parent: int, work: Callable[[], obje
 
 
 def _become(keep: socket.socket, name: bytes, parent: int) -> None:
-    """Make this fork a process of its own: no descriptor but one and the standard ones, no handler.
-
-    PDEATHSIG is lost for a parent that ended before it was set, so that is looked at afterwards.
-    """
+    """Make this fork a process of its own: one descriptor, the standard ones, and no handler."""
     for each in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(each, signal.SIG_IGN)  # for the daemon, which tells us by closing the socket
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     signal.set_wakeup_fd(-1)
-    _libc.prctl(_PR_SET_NAME, name, 0, 0, 0)
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
+    set_name(name)
+    end_with(parent)
     gc.freeze()  # no finalizer of an inherited object may close a number that is used again
     number = keep.fileno()
     os.closerange(3, number)

@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from fdbrokerd import become as module
 from fdbrokerd import kinds
 from fdbrokerd.become import become, is_other
 from fdbrokerd.errors import Busy
@@ -91,18 +92,15 @@ def test_groups_and_what_the_peer_can_do_to_it() -> None:
     need_root("to become somebody else")
 
     def work() -> None:
-        become(Peer(1, USER, USER, frozenset((USER, *GROUPS))))
-        assert is_other()
-        assert (os.geteuid(), os.getegid()) == (USER, USER)
-        assert set(os.getgroups()) == {USER, *GROUPS}
-        assert os.getresuid() == (0, USER, 0)
         pid = os.getpid()
+        became, becomes = os.pipe()
         attacker = os.fork()
         if attacker == 0:
             status = 1
             try:
-                os.seteuid(0)
                 become_for_good(USER)
+                os.close(becomes)
+                os.read(became, 1)
                 with pytest.raises(PermissionError):
                     os.kill(pid, signal.SIGTERM)
                 with pytest.raises(PermissionError):
@@ -110,6 +108,12 @@ def test_groups_and_what_the_peer_can_do_to_it() -> None:
                 status = 0
             finally:
                 os._exit(status)
+        become(Peer(1, USER, USER, frozenset((USER, *GROUPS))))
+        assert is_other()
+        assert (os.geteuid(), os.getegid()) == (USER, USER)
+        assert set(os.getgroups()) == {USER, *GROUPS}
+        assert os.getresuid() == (0, USER, 0)
+        os.close(becomes)
         assert os.waitpid(attacker, 0)[1] == 0
 
     in_child(work)
@@ -121,10 +125,41 @@ def test_it_still_ends_with_its_parent() -> None:
     def work() -> None:
         become(a_peer(USER))
         buffer = ctypes.create_string_buffer(4)
-        module._libc.prctl(2, buffer, 0, 0, 0)  # PR_GET_PDEATHSIG
+        ctypes.CDLL(None).prctl(2, buffer, 0, 0, 0)  # PR_GET_PDEATHSIG
         assert struct.unpack_from("i", buffer.raw)[0] == signal.SIGKILL
 
     in_child(work)
+
+
+AS_A_DAEMON_OF_ITS_OWN_USER = (
+    "setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups",
+    "--inh-caps=-all,+setuid,+setgid,+dac_override",
+    "--ambient-caps=-all,+setuid,+setgid,+dac_override", "--",
+)  # fmt: skip
+
+BECOME_AND_OPEN = f"""
+from fdbrokerd.become import become
+from fdbrokerd.model.peer import Peer
+open("/etc/shadow").close()
+become(Peer(1, {USER}, {USER}, frozenset({{{USER}}})))
+print(open("/proc/self/status").read())
+try:
+    open("/etc/shadow").close()
+except PermissionError:
+    print("Shadow: refused")
+"""
+
+
+@pytest.mark.parametrize("daemon", [(), AS_A_DAEMON_OF_ITS_OWN_USER])
+def test_it_keeps_no_capability(daemon: tuple[str, ...]) -> None:
+    """The kernel takes them from who was root, and leaves them to who had them without."""
+    need_root("to become somebody else")
+    command = (*daemon, sys.executable, "-c", BECOME_AND_OPEN)
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = dict(line.split(":", 1) for line in output.splitlines() if ":" in line)
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(said[name], 16) == 0, name
+    assert said["Shadow"] == " refused"
 
 
 def test_nobody_becomes_root() -> None:
