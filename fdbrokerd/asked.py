@@ -25,10 +25,14 @@ in records and for explanations."""
 
 
 class InForce(Struct, frozen=True):
-    """What a request sees from start to end: the rules, and the administrators besides root."""
+    """What a request sees from start to end: the rules, and the administrators besides root.
+
+    `impossible` are the warnings about resources that this daemon cannot open.
+    """
 
     ruleset: Ruleset
     admins: PeerMatch | None = None
+    impossible: tuple[str, ...] = ()
 
     @property
     def uses_facts(self) -> bool:

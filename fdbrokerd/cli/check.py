@@ -3,7 +3,8 @@
 
 The same functions read the files as at start and at each reload, so what passes here passes there,
 as long as the same user looks (files must belong to root or to whoever runs the broker) and sees as
-much of other processes: what it cannot see is a warning here, and a mistake there.
+much of other processes: what it cannot see is a warning here, and a mistake there. What it cannot
+open is a warning in both, and here only of a process that has any privileges, as the daemon has.
 """
 
 import json
@@ -11,15 +12,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fdbrokerd.capabilities import effective
 from fdbrokerd.cli.files import survey_of
 from fdbrokerd.cli.verb import Options, Verbs, add_rules, verb
 from fdbrokerd.client.escape import escape
 from fdbrokerd.determinable import undeterminable
 from fdbrokerd.errors import EX_CONFIG, ConfigurationError
 from fdbrokerd.model.ruleset import Ruleset
+from fdbrokerd.model.settings import Settings
 from fdbrokerd.rules.determined import check_determined
 from fdbrokerd.rules.loader import load_files
 from fdbrokerd.rules.mistakes import Mistakes
+from fdbrokerd.rules.possible import impossible
 from fdbrokerd.rules.settings import PATH, check_resources, load_named_settings
 from fdbrokerd.rules.survey import Survey
 
@@ -28,8 +32,8 @@ from fdbrokerd.rules.survey import Survey
 class _Checked:
     """What was found, the rules if they load, and every mistake.
 
-    `warnings` are what cannot be determined by this process: files may be checked for another
-    machine, and the daemon may have other capabilities.
+    `warnings` are what cannot be determined or opened by this process: files may be checked for
+    another machine, and the daemon may have other capabilities.
     """
 
     found: Survey
@@ -71,7 +75,7 @@ def _run(options: Options) -> int:
             print(escape(str(problem)), file=sys.stderr)
         for warning in checked.warnings:
             print(
-                escape(f"{warning} (a warning: the daemon may see what this process cannot)"),
+                escape(f"{warning} (a warning: the daemon may do what this process cannot)"),
                 file=sys.stderr,
             )
     return EX_CONFIG if checked.problems else 0
@@ -90,11 +94,16 @@ def _check(options: Options) -> _Checked:
             check_resources(settings, ruleset)
     except ConfigurationError as error:
         return _Checked(found, ruleset, error.mistakes)
+    return _Checked(found, ruleset, warnings=tuple(_warnings(ruleset, settings)))
+
+
+def _warnings(ruleset: Ruleset, settings: Settings) -> Iterator[ConfigurationError]:
     try:
         check_determined(ruleset, settings.admins, undeterminable())
     except ConfigurationError as error:
-        return _Checked(found, ruleset, warnings=error.mistakes)
-    return _Checked(found, ruleset)
+        yield from error.mistakes
+    if effective():
+        yield from impossible(ruleset)
 
 
 def _values(checked: _Checked) -> dict[str, object]:

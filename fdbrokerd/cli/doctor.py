@@ -31,10 +31,18 @@ class Finding:
 def doctor(options: argparse.Namespace) -> int:
     """Print what was found; return 0 unless the broker could not even start."""
     openat2_works, findings = _system()
-    where, reasons = _reasons(options)
+    told = _told(options)
+    where = "by the daemon that runs"
+    reasons = told.get("undeterminable")
+    if not isinstance(reasons, dict):
+        where = "by this process; the daemon tells administrators what it can"
+        reasons = undeterminable()
     findings += [
         Finding(f"rules by {key}", key not in reasons, reasons.get(key, where)) for key in KEYS
     ]
+    impossible = told.get("impossible")
+    if isinstance(impossible, list):
+        findings += [Finding("a resource", False, warning) for warning in impossible]
     if options.json:
         print(json.dumps([asdict(one) for one in findings], indent=2))
     else:
@@ -71,15 +79,12 @@ def _refuses_descriptors() -> bool:
     return True
 
 
-def _reasons(options: argparse.Namespace) -> tuple[str, Mapping[str, str]]:
-    """Return what cannot be determined, by the daemon if it says so, else by this process."""
+def _told(options: argparse.Namespace) -> Mapping[str, object]:
+    """Return what the daemon says of itself; nothing where it says nothing to us."""
     try:
         with Client(
             options.socket, timeout_seconds=options.timeout, server_uid=options.server_uid
         ) as broker:
-            told = broker.status().get("undeterminable")
+            return broker.status()
     except Error:
-        told = None
-    if isinstance(told, dict):
-        return "by the daemon that runs", told
-    return "by this process; the daemon tells administrators what it can", undeterminable()
+        return {}

@@ -21,6 +21,7 @@ from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
 from fdbrokerd.rules import loader
 from fdbrokerd.rules.determined import check_determined
+from fdbrokerd.rules.possible import impossible
 from fdbrokerd.rules.settings import check_resources, load_named_settings
 from fdbrokerd.server import Server
 from fdbrokerd.server.keeping import Keeping
@@ -69,12 +70,15 @@ def _say_how_long(loaded: Loaded) -> None:
 
 
 def load_files(config: str | None) -> Loaded:
-    """Read settings and rules. Raises ConfigurationError."""
+    """Read settings and rules, and say what of them cannot work. Raises ConfigurationError."""
     settings = load_named_settings(config)
     ruleset = loader.load(settings.rules_dirs)
     check_resources(settings, ruleset)
     check_determined(ruleset, settings.admins, undeterminable())
-    return Loaded(settings, InForce(ruleset, settings.admins))
+    warnings = tuple(str(warning) for warning in impossible(ruleset))
+    for warning in warnings:
+        print(f"fdbrokerd: warning: {warning}", file=sys.stderr)
+    return Loaded(settings, InForce(ruleset, settings.admins, warnings))
 
 
 def open_log(settings: Settings) -> AuditLog:

@@ -67,6 +67,7 @@ class Standing:
             },
             "auditLost": self._log.lost,
             "undeterminable": self._undeterminable,
+            "impossible": self._broker.in_force.impossible,
         }
 
     def summary(self, addresses: Sequence[str]) -> str:
@@ -76,6 +77,8 @@ class Standing:
         if self._problem:
             return f"Reload failed, older rules in force ({counts}): {self._problem}"
         serving = f"Serving {counts} at {', '.join(addresses)}"
+        if warnings := len(self._broker.in_force.impossible):
+            serving += f"; {warnings} warning{'s' if warnings > 1 else ''} (fdbrokerctl doctor)"
         if not any(one.holding for one in ruleset.resources.values()):
             return serving
         until = "kept by systemd" if self._durable else "which end with this process"

@@ -38,6 +38,7 @@ STATUS: Mapping[str, object] = {
     "requests": 1, "descriptors": 1, "leases": 1, "auditLost": 0,
     "store": {"items": 0, "descriptors": 0, "room": 1, "durable": False},
     "undeterminable": {"label": "no security module"},
+    "impossible": ["/etc/x.yaml:1:1: pty: a terminal for others takes CAP_CHOWN"],
     "ruleset": {"generation": 1, "loadedUSec": 1, "files": [], "resources": 1, "rules": 1},
 }  # fmt: skip
 
