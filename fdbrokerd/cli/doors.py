@@ -4,7 +4,7 @@
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ CONNECTED_NAME = "varlink"
 """What `varlinkctl info /usr/bin/fdbrokerd` calls the connected socket that it passes."""
 
 EVERYTHING = ("*",)
+
+SO_NETNS_COOKIE = 71
+"""Python has no name for it."""
 
 
 class CannotListen(Error):
@@ -58,6 +61,7 @@ def doors(settings: Settings, passed: Iterable[Passed]) -> Iterator[Doors]:
             wanted = ()
         for listener in wanted:
             if listener.address not in named:
+                _refuse_private(listener.address, named.values())
                 listening.append(_bind(listener, stack))
         scopes = {one.address: one.resources for one in settings.listen}
         yield Doors(
@@ -94,6 +98,27 @@ def _is_connected(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def _refuse_private(address: str, passed: Iterable[socket.socket]) -> None:
+    """Refuse an abstract address that nobody would find: in a network namespace of our own.
+
+    A cookie stands for a namespace and needs no permission (SO_NETNS_COOKIE, Linux 5.14); without
+    it nothing is known, and nothing refused. Raises CannotListen.
+    """
+    if address.startswith("/"):
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as own:
+        for each in passed:
+            if _network(each) != _network(own):
+                raise CannotListen(
+                    f"cannot listen at {address}: this process has a network namespace of its own "
+                    "(PrivateNetwork=yes). Have systemd listen: ListenStream= in the socket unit"
+                )
+
+
+def _network(sock: socket.socket) -> bytes:
+    return sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
 
 
 def _bind(listener: Listener, stack: ExitStack) -> socket.socket:

@@ -12,6 +12,7 @@ from functools import partial
 from fdbrokerd import openat2
 from fdbrokerd.asked import InForce
 from fdbrokerd.audit import AuditLog
+from fdbrokerd.capabilities import effective
 from fdbrokerd.cli.detach import UMASK, detached
 from fdbrokerd.cli.doors import Doors, doors
 from fdbrokerd.determinable import undeterminable
@@ -19,6 +20,7 @@ from fdbrokerd.errors import EX_OSERR, Error
 from fdbrokerd.model.settings import Settings
 from fdbrokerd.opener import Zygote
 from fdbrokerd.opener.child import serve
+from fdbrokerd.prctl import hide
 from fdbrokerd.rules import loader
 from fdbrokerd.rules.determined import check_determined
 from fdbrokerd.rules.possible import impossible
@@ -42,6 +44,8 @@ def run(config: str | None, pid_file: str, *, detach: bool) -> int:
     What can be wrong is found before it detaches, while somebody reads what is said.
     """
     os.umask(UMASK)
+    if effective():  # it may do what its user may not, and holds what its user may not have
+        hide()
     if detach:  # which changes to /
         config, pid_file = config and os.path.abspath(config), os.path.abspath(pid_file)
     kept, passed = divide(passed_descriptors(os.environ))
