@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Self
 
+from .project import REPOSITORY
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -126,6 +128,13 @@ def rule_file(text: str, name: str = "60-test") -> dict[str, str]:
 def drop_in(machine: Machine, text: str) -> None:
     """Change the service's unit until the next boot, or until `restore`."""
     machine.write({f"/run/systemd/system/{UNIT}.d/test.conf": f"[Service]\n{text}\n"})
+    machine.systemctl("daemon-reload")
+
+
+def shipped_drop_in(machine: Machine, name: str) -> None:
+    """Install one of the drop-ins that ship, as an administrator would; `restore` removes it."""
+    text = (REPOSITORY / "systemd/drop-ins" / name).read_text()
+    machine.write({f"/run/systemd/system/{UNIT}.d/{name}": text})
     machine.systemctl("daemon-reload")
 
 

@@ -23,38 +23,6 @@ def test_a_client_with_a_dynamic_user(service: Machine) -> None:
     assert service.run(*run, *get).stdout == "machine\n"
 
 
-def test_the_sandbox_leaves_room_for_the_work(service: Machine) -> None:
-    service.run("sh", "-c", "install -m 0600 -o 4321 /dev/null /srv/secret; echo s >/srv/secret")
-    service.write(
-        rule_file(
-            """
-resources:
-  secret: {kind: file, path: /srv/secret, access: read-write}
-  copy: {kind: file, path: /srv/secret, access: read, deliver: snapshot}
-  stream: {kind: file, path: /srv/secret, access: read, deliver: pipe}
-  new:
-    kind: file
-    root: /srv
-    path: new
-    access: write
-    create: {mode: "0640", owner: "${user}"}
-rules:
-  - {id: all, allow: [secret, copy, stream, new], peer: {uid: 1234}}
-"""
-        )
-    )
-    service.systemctl("reload", UNIT)
-    for resource in ("secret", "copy", "stream"):
-        result = service.run("fdbroker-get", "--stdin", resource, "--", "cat", user=PERSON)
-        assert result.stdout == "s\n", resource
-    service.run("fdbroker-get", "new", input="written\n", user=PERSON)
-    shown = (
-        service.run("stat", "-c", "%u %a", "/srv/new").stdout
-        + service.run("cat", "/srv/new").stdout
-    )
-    assert shown == "1234 640\nwritten\n"
-
-
 def test_what_was_granted_outlives_the_daemon(service: Machine) -> None:
     get = ("fdbroker-get", "pty", "preset=raw", "--", "sh", "-c", "echo up; cat")
     with service.popen(*get) as process:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .project import REPOSITORY
-from .service import SOCKET, UNIT, restore, rule_file
+from .service import SOCKET, UNIT, restore, rule_file, shipped_drop_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def service(old_machine: Machine) -> Iterator[Machine]:
     """Return the machine with the drop-in and the service running."""
-    example = (REPOSITORY / "systemd/examples/systemd-252.conf").read_text()
-    old_machine.write({f"/run/systemd/system/{UNIT}.d/systemd-252.conf": example})
-    old_machine.systemctl("daemon-reload")
+    shipped_drop_in(old_machine, "90-systemd-252.conf")
     old_machine.systemctl("start", UNIT)
     yield old_machine
     restore(old_machine)

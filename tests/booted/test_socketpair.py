@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A socket pair under the unit: made as the peer, which takes the drop-in, and never as root."""
+"""A socket pair under the unit: made as the peer, which takes the drop-in, and never as another."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .project import REPOSITORY
-from .service import PERSON, SOCKET, UNIT, drop_in, rule_file
+from .service import PERSON, SOCKET, UNIT, rule_file, shipped_drop_in
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -32,7 +31,6 @@ def test_it_says_of_both_ends_that_they_are_the_peers(sockets: Machine) -> None:
     sockets.systemctl("start", SOCKET, UNIT)
     asked = sockets.run("python3", "-Ic", ASK, user=PERSON, check=False)
     assert "OpenFailed: pair could not be opened: EPERM" in asked.stderr, "the unit alone cannot"
-    text = (REPOSITORY / "systemd/examples/socketpair.conf").read_text()
-    drop_in(sockets, text.partition("[Service]")[2])
+    shipped_drop_in(sockets, "30-socketpair.conf")
     sockets.systemctl("restart", UNIT)
     assert sockets.run("python3", "-Ic", ASK, user=PERSON).stdout.split() == [str(PERSON)] * 2

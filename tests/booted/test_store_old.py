@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .project import REPOSITORY
-from .service import UNIT
+from .service import UNIT, shipped_drop_in
 from .store_desk import TABLES, Program, ask, empty, kill, look_again, ready
 
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ def old(old_machine: Machine) -> Iterator[Machine]:
 
 
 def test_with_the_drop_in_items_outlive_a_kill_and_a_restart(old: Machine) -> None:
-    example = (REPOSITORY / "systemd/examples/systemd-252.conf").read_text()
-    old.write({f"/run/systemd/system/{UNIT}.d/systemd-252.conf": example})
-    old.systemctl("daemon-reload")
+    shipped_drop_in(old, "90-systemd-252.conf")
     ready(old)
     with Program(old, "fill", "slots/", str(ITEMS)) as program:
         put = program.says()["items"]
