@@ -226,3 +226,21 @@ def test_page(tmp_path: Path) -> None:
     assert "2.00" in text
     for beside in ("performance.svg", "performance.json", "scaling.svg"):
         assert (tmp_path / beside).stat().st_size > 0
+
+
+def test_what_a_second_process_would_cost() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.separation", "--rounds", "1"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    lines = [line for line in run.stdout.splitlines() if line.startswith(" ")]
+    ways = [
+        "hop",
+        *(f"{name} {way}" for name in ("pty", "file") for way in ("here", "fixed", "child")),
+    ]
+    assert [line[:12].strip() for line in lines] == ways * 2
+    assert all(float(line[12:20]) > 0 for line in lines)
