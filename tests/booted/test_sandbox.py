@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from .service import UNIT, drop_in, shipped_drop_in
+from .service import SOCKET, UNIT, drop_in, shipped_drop_in
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -161,3 +161,38 @@ except PermissionError:
     more = ("--inh-caps=-all,+chown", "--ambient-caps=-all,+chown", "--")
     said = service.run(*same, *more, "python3", "-c", script).stdout.splitlines()
     assert said == ["-1 1", "-1 1", "refused"]
+
+
+NOTIFY = """
+import array, os, socket
+def told(state, descriptor):
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+    notify.sendmsg([state.encode()], rights)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open("/dev/null") as file:
+    notify.connect("/run/systemd/notify")
+    told("STATUS=taken over\\nFDSTORE=1\\nFDNAME=ours", file.fileno())
+    reading, writing = os.pipe()
+    told("BARRIER=1", writing)
+    os.close(writing)
+    os.read(reading, 1)  # until the manager has read all of it (sd_notify_barrier(3))
+"""
+
+
+def test_only_the_main_process_tells_the_manager(service: Machine) -> None:
+    """A child that was taken over stores no descriptor, and nothing else it says is heard."""
+
+    def after_a_child_told() -> list[str]:
+        join = "echo 0 >/sys/fs/cgroup/system.slice/fdbrokerd.service/cgroup.procs"
+        become = "exec setpriv --reuid=_fdbroker --regid=_fdbroker --clear-groups --"
+        service.run("sh", "-ec", f'{join}; {become} python3 -Ic "$0"', NOTIFY)
+        return [service.show(UNIT, key) for key in ("StatusText", "NFileDescriptorStore")]
+
+    before = [service.show(UNIT, key) for key in ("StatusText", "NFileDescriptorStore")]
+    assert after_a_child_told() == before
+    drop_in(service, "NotifyAccess=all")
+    service.systemctl("restart", UNIT)
+    status, held = after_a_child_told()
+    assert status == "taken over", "without the line in the unit it is heard"
+    assert int(held) == int(before[1]) + 1
+    service.systemctl("stop", SOCKET, UNIT)
+    service.systemctl("clean", "--what=fdstore", UNIT)
