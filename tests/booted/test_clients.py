@@ -37,7 +37,7 @@ def test_what_was_granted_outlives_the_daemon(service: Machine) -> None:
 
 
 def test_the_journal_holds_every_request(service: Machine) -> None:
-    uid = 4321
+    uid = 5432  # nobody else in this machine asks as this user
     service.run("fdbroker-get", "pty", "rows=24", "--", "true", user=uid)
     service.run("fdbroker-get", "nothing", check=False, user=uid)
     granted, denied = service.wait_for_journal(
