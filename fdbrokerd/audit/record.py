@@ -140,7 +140,22 @@ def lines(records: Iterable[Record], zero_ns: int) -> bytes:
     msgspec escapes all of C0; DEL, C1 and the Unicode line separators, which it does not, cannot
     get here: names and values that hold them were refused.
     """
-    return _encoder.encode_lines([one.line(zero_ns) for one in records])
+    made = [one.line(zero_ns) for one in records]
+    try:
+        return _encoder.encode_lines(made)
+    except UnicodeEncodeError:  # a lone surrogate, of a file's or program's name that is not UTF-8
+        return b"".join(_encoded(one) for one in made)
+
+
+def _encoded(made: Line) -> bytes:
+    """Return a line, with what is not UTF-8 written out, as `datagram` does."""
+    plain = {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        if isinstance(value, str)
+        else value
+        for name, value in msgspec.structs.asdict(made).items()
+    }
+    return _encoder.encode(plain) + b"\n"
 
 
 def datagram(fields: Mapping[str, str]) -> bytes:

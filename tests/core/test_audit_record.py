@@ -83,6 +83,14 @@ def test_nothing_begins_a_line_of_its_own(text: str) -> None:
     assert json.loads(data)["arguments"] == {text: text}
 
 
+def test_a_name_that_is_not_utf8_costs_no_record() -> None:
+    """Of a file or a program; msgspec refuses it, and all the others with it."""
+    first, second = lines([a_record(), a_record(detail="x\udcffy")], 0).splitlines()
+    assert json.loads(first)["detail"] == ""
+    assert json.loads(second)["detail"] == "x\\udcffy"
+    assert sent(a_record(detail="x\udcffy"))["FDBROKER_DETAIL"] == "x\\udcffy"
+
+
 @given(st.text(st.characters(codec="utf-8"), max_size=30))
 def test_nothing_begins_a_field_of_its_own(text: str) -> None:
     told = sent(a_record(FAILED, detail=f"{text}\nMESSAGE_ID=forged\n{text}", lease=text))
