@@ -158,6 +158,7 @@ def test_a_deposit_without_anything(desk: Desk) -> None:
     deposit.close()
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_many_puts_leave_nothing(desk: Desk) -> None:
     desk.pool.dismiss([an_eventfd()])
     desk.until(lambda: desk.pool._closer._deadline is None)
