@@ -133,7 +133,8 @@ def _pair(spec: PtySpec, peer: Peer) -> tuple[OwnedFd, OwnedFd, str]:
     """Return a new master, its slave and the slave's path.
 
     The slave is opened before it has its owner: opened by nobody else until then, since the number
-    is not known and the mode of the mount (0600 or 0620) lets only root in.
+    is not known and the mode of the mount (0600 or 0620) lets only root and the broker's own user
+    in.
     """
     master = OwnedFd(os.open(PTMX, _FLAGS))
     try:
