@@ -2,9 +2,11 @@
 """What the programs say of themselves: their `--help`, and the options in it."""
 
 import re
-import subprocess
-import sys
+from contextlib import redirect_stdout, suppress
 from functools import cache
+from io import StringIO
+
+from fdbrokerd.cli import ctl, daemon, get_help, put_help
 
 MODULES = {
     "fdbroker-get": "get",
@@ -14,20 +16,21 @@ MODULES = {
 }
 """The module of each program, below fdbrokerd.cli."""
 
+HELPS = {"fdbroker-get": get_help.HELP, "fdbroker-put": put_help.HELP}
+
 _OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][a-z-]*)(?![\w-])")
 _VERB = re.compile(r"^    ([a-z-]+) ", re.MULTILINE)
 
 
 @cache
 def help_of(program: str, *verb: str) -> str:
-    """Return what a program, or a verb of it, prints for --help."""
-    return subprocess.run(
-        [sys.executable, "-m", f"fdbrokerd.cli.{MODULES[program]}", *verb, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=20,
-    ).stdout
+    """Return what a program, or a verb of it, prints for --help; asked here, not in a process."""
+    if program in HELPS:
+        return HELPS[program]
+    main = {"fdbrokerctl": ctl.main, "fdbrokerd": daemon.main}[program]
+    with redirect_stdout(StringIO()) as printed, suppress(SystemExit):
+        main([*verb, "--help"])
+    return printed.getvalue()
 
 
 def options_of(program: str, *verb: str) -> set[str]:

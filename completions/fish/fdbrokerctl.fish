@@ -1,0 +1,1 @@
+fdbroker-get.fish
