@@ -19,6 +19,7 @@ SITE = "/usr/lib/fdbrokerd-site"
 PLACES = {
     "systemd/fdbrokerd.service": "/usr/lib/systemd/system/fdbrokerd.service",
     "systemd/fdbrokerd.socket": "/usr/lib/systemd/system/fdbrokerd.socket",
+    "systemd/fdbrokerd.catalog": "/usr/lib/systemd/catalog/fdbrokerd.catalog",
     "systemd/fdbrokerd.sysusers": "/usr/lib/sysusers.d/fdbrokerd.conf",
     "systemd/fdbrokerd.tmpfiles": "/usr/lib/tmpfiles.d/fdbrokerd.conf",
     "config/fdbrokerd.yaml": "/etc/fdbrokerd/fdbrokerd.yaml",
