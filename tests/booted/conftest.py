@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
-from .boot import NAMESPACES
+from tests.needs import cannot
+
 from .machine import Machine
 from .project import install
 from .service import SOCKET, UNIT, restore
+from .tree import debian_tree, need_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def tree() -> Path:
     """Return the Debian 13 tree that tools/make-tree made."""
-    _need_root_and_tools()
-    trees = os.environ.get("FDBROKER_TREES") or "/var/tmp/fdbrokerd-trees"
-    tree = Path(os.environ.get("FDBROKER_TREE") or f"{trees}/trixie")
-    if not (tree / ".fdbrokerd-tree").exists():
-        _cannot(f"there is no tree at {tree}: run tools/make-tree")
-    return tree
+    return debian_tree()
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +53,9 @@ def service(sockets: Machine) -> Machine:
 @pytest.fixture(scope="session")
 def old_machine() -> Iterator[Machine]:
     """Return this system's own systemd, with this interpreter's packages where they fit."""
-    _need_root_and_tools()
+    need_machine()
     if not Path("/usr/lib/systemd/systemd").exists():
-        _cannot("this system has no systemd of its own")
+        cannot("this system has no systemd of its own")
     with Machine("/", site=_site()) as machine:
         install(machine)
         yield machine
@@ -74,25 +69,5 @@ def _site() -> Path:
     ).stdout.strip()
     ours = sysconfig.get_python_version()
     if system != ours:
-        _cannot(f"the system's Python {system} does not fit the packages of this one, {ours}")
+        cannot(f"the system's Python {system} does not fit the packages of this one, {ours}")
     return Path(sysconfig.get_path("purelib"))
-
-
-def _need_root_and_tools() -> None:
-    if os.geteuid() != 0:
-        _cannot("booting a machine needs root")
-    for tool in ("unshare", "nsenter", "setpriv"):
-        if shutil.which(tool) is None:
-            _cannot(f"booting a machine needs {tool}")
-    namespaces = [f"--{option}" for option in NAMESPACES.values()]
-    attempt = subprocess.run(
-        ["unshare", *namespaces, "--fork", "true"], capture_output=True, text=True, check=False
-    )
-    if attempt.returncode != 0:
-        _cannot(f"booting a machine needs its own namespaces: {attempt.stderr.strip()}")
-
-
-def _cannot(reason: str) -> NoReturn:
-    if os.environ.get("FDBROKER_CI") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
