@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What file system a mount is of, asked without touching it."""
 
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 LOCAL = frozenset(
@@ -14,6 +16,10 @@ others, and an overlay may lie on any of them."""
 
 TERMINALS = "devpts"
 DEVICES = "devtmpfs"
+
+OWN_TABLE = "/proc/self/mountinfo"
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def file_system_of(mount: int, pid: int | None) -> str | None:
@@ -38,3 +44,14 @@ def _look(process: str, start: bytes) -> str | None:
             if line.startswith(start):
                 return line.partition(b" - ")[2].split(b" ")[0].decode("utf-8", "replace")
     return None
+
+
+def by_place() -> Mapping[str, str]:
+    """Return what type of file system is mounted where, in our mount namespace: the topmost one."""
+    found = {}
+    with open(OWN_TABLE, encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            place = _ESCAPED.sub(lambda code: chr(int(code[1], 8)), before.split(" ")[4])
+            found[place] = after.split(" ")[0]
+    return found

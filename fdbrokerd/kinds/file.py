@@ -41,6 +41,7 @@ from fdbrokerd.model.peer import Peer
 from fdbrokerd.model.resource import Request
 from fdbrokerd.openat2 import AT_FDCWD, RESOLVE_NO_MAGICLINKS, openat2
 from fdbrokerd.opened import Opened
+from fdbrokerd.trusted_path import controlled
 
 
 class File:
@@ -167,7 +168,7 @@ def _root_of(spec: FileSpec) -> OwnedFd:
     Otherwise whoever owns that part could have the root be /etc.
     """
     flags = os.O_PATH | os.O_DIRECTORY
-    if spec.controlled:
+    if controlled(spec.root) if spec.controlled is None else spec.controlled:
         return openat2(AT_FDCWD, spec.root, flags, RESOLVE_NO_MAGICLINKS)
     with OwnedFd(os.open("/", flags | os.O_CLOEXEC)) as top:
         return openat2(top.fileno(), spec.root[1:] or ".", flags, strict(cross=True))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from fdbrokerd.kinds.create import Creation
 from fdbrokerd.kinds.deliver import DEFAULT_SNAPSHOT_BYTES
-from fdbrokerd.kinds.local import is_local
+from fdbrokerd.kinds.local import is_local, may_hang
 from fdbrokerd.kinds.template import Template
 from fdbrokerd.model.key import KeyRefused, Values
 from fdbrokerd.trusted_path import controlled
@@ -35,8 +35,8 @@ class FileSpec(Struct, frozen=True):
     creation: Creation | None
     deliver: str
     max_size: int
-    controlled: bool
-    """Whether only root can swap the root directory for another."""
+    controlled: bool | None
+    """Whether only root can swap the root directory for another; None: a child has to look."""
     local: bool
     """Whether it was on a file system that cannot hang when the rules were loaded."""
 
@@ -47,6 +47,7 @@ def file_spec(values: Values, arguments: frozenset[str]) -> FileSpec:
     deliver = values.text("deliver") or "fd"
     root = _root(values)
     _refuse_combinations(values, access, deliver)
+    hangs = may_hang(root)  # rules are loaded while others are served
     return FileSpec(
         root=root,
         path=_path(values, arguments),
@@ -56,8 +57,8 @@ def file_spec(values: Values, arguments: frozenset[str]) -> FileSpec:
         creation=_creation(values.section("create")),
         deliver=deliver,
         max_size=values.number("max-size") or DEFAULT_SNAPSHOT_BYTES,
-        controlled=controlled(root),
-        local=is_local(root),
+        controlled=None if hangs else controlled(root),
+        local=not hangs and is_local(root),
     )
 
 

@@ -54,7 +54,9 @@ def _owning(what: str, *accounts: int | Own | None) -> Iterator[str]:
 def _opening(spec: FileSpec) -> Iterator[str]:
     if spec.creation is not None:
         yield from _owning("a new file", spec.creation.owner, spec.creation.group)
-    if file_system_type(spec.root) is None:  # asked when the rules are loaded, as is `local`
+    if spec.controlled is None:
+        return  # even to ask whether it is there could hang
+    if file_system_type(spec.root) is None:
         yield f"{spec.root} is not there for the daemon: does its unit hide it?"
     if not (spec.controlled and spec.local):
         return  # to look could hang
