@@ -52,12 +52,21 @@ def read(path: str) -> bytes:
             raise ConfigurationError("is not a regular file", found.path)
         _refuse_foreign(found)
         with _reopened(found) as file:
+            before = os.fstat(file)
             data = bytearray()
             while chunk := os.read(file, MAX_FILE_BYTES + 1 - len(data)):
                 data += chunk
+            after = os.fstat(file)
     if len(data) > MAX_FILE_BYTES:
         raise ConfigurationError(f"is longer than {MAX_FILE_BYTES} bytes", found.path)
+    if len(data) != after.st_size or _moment(before) != _moment(after):
+        raise ConfigurationError("was written to while it was read: load it again", found.path)
     return bytes(data)
+
+
+def _moment(status: os.stat_result) -> tuple[int, int]:
+    """Return when a file was last changed. Half of a file may be good rules, without its denies."""
+    return status.st_mtime_ns, status.st_ctime_ns
 
 
 def names(directory: str) -> Sequence[str]:

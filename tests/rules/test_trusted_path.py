@@ -191,3 +191,64 @@ def test_acls_show_in_the_groups_bits(file: Path) -> None:
     except OSError:
         pytest.skip("the file system has no ACLs")
     assert "others than its owner may write" in refusal(read, file)
+
+
+def grow(file: Path) -> None:
+    with file.open("a") as stream:
+        stream.write("more")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [grow, lambda file: file.write_text("txet"), lambda file: os.truncate(file, 2)],
+    ids=["longer", "another", "shorter"],
+)
+def test_a_file_that_is_written_while_it_is_read(
+    file: Path, change: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a file may be good rules: those before the deny that is still to be written."""
+    real = os.read
+
+    def changing(number: int, length: int) -> bytes:
+        if not (data := real(number, length)):
+            change(file)
+        return data
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", changing)
+        assert refusal(read, file) == f"{file}: was written to while it was read: load it again"
+    assert read(str(file)) == file.read_bytes()
+
+
+def test_a_file_that_grows_without_end_is_read_to_its_limit(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.read
+
+    def growing(number: int, length: int) -> bytes:
+        with file.open("ab") as stream:
+            stream.write(bytes(10_000))
+        return real(number, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", growing)
+        assert refusal(read, file) == f"{file}: is longer than {MAX_FILE_BYTES} bytes"
+
+
+def test_a_file_that_is_replaced_while_it_is_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was opened and judged is what is read, whatever has its name by now."""
+    real = os.read
+
+    def replacing(number: int, length: int) -> bytes:
+        other = file.parent / "other"
+        other.write_text("other")
+        other.rename(file)
+        return real(number, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", replacing)
+        with pytest.raises(ConfigurationError):  # it has lost its name, which changes its ctime
+            read(str(file))
+    assert read(str(file)) == b"other"
