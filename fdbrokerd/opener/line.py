@@ -4,7 +4,7 @@
 import asyncio
 from collections.abc import Callable
 
-from fdbrokerd.errors import CallError, TimedOut
+from fdbrokerd.errors import Busy, CallError, TimedOut
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.opener.intake import Intake, Received
 
@@ -81,6 +81,13 @@ class Line:
         assert place.deadline is not None
         place.deadline.cancel()
         self._places.remove(place)
+
+    def refuse(self) -> None:
+        """Answer all that wait that they do so in vain: there will be no more children."""
+        for place in tuple(self._places):
+            self._leave(place)
+            self._drain(place.deposit, place.job.uid)
+            place.done(Busy(resource=place.job.subject))
 
     def close(self) -> None:
         """Answer nobody any more."""

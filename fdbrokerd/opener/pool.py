@@ -48,6 +48,7 @@ class Pool:
         self._opening: set[Work] = set()
         self._given_up: set[Work] = set()
         self._copying: set[Work] = set()
+        self._childless = False
 
     def open(self, job: Job, done: Callable[[Opened | CallError], None]) -> None:
         """Have a child open it; `done` is called once, later, with what was opened or the error.
@@ -72,7 +73,7 @@ class Pool:
         try:
             self._take_in(job, deposit, done)
         except CallError:
-            if not self._line.has_room(job.uid):
+            if self._childless or not self._line.has_room(job.uid):
                 raise
             self._line.add(job, deposit, done)
 
@@ -81,6 +82,11 @@ class Pool:
     ) -> None:
         self._begin(job, (deposit.fileno(),), done)
         deposit.close()  # the child, or its queue, has one
+
+    def childless(self) -> None:
+        """Let nobody wait for a child from now on: the zygote has ended."""
+        self._childless = True
+        self._line.refuse()
 
     def look_up(self, uid: int, done: Callable[[str | CallError | None], None]) -> None:
         """Have a child ask for a user's name; None for a uid without one. Raises as `open` does."""

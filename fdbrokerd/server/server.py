@@ -245,6 +245,7 @@ class Server:
         """End, and be started again: without children half of the work cannot be done."""
         self._loop.remove_reader(self._zygote.fileno())
         self._childless = True
+        self._pool.childless()
         if self._stop is not None:
             self._stop.set()
 
