@@ -12,7 +12,9 @@ protocol ends in `_hang_up`, with a record; a peer that leaves ends in `close`, 
 import _socket
 import asyncio
 import socket
+from functools import partial
 
+from fdbrokerd.deadline import Deadline
 from fdbrokerd.errors import ProtocolError
 from fdbrokerd.exchange import Answer, Caller, Cancel
 from fdbrokerd.listening import Writer, has_gone, receive_call, uid_of
@@ -80,7 +82,7 @@ class Connection:
         self._cancel: Cancel | None = None
         self._continues = False
         self._outgoing = Outgoing(connected, loop, limits.reply_seconds, self)
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: Deadline | None = None
         self._lookout: asyncio.TimerHandle | None = None
         self._ending = False
         self._violation = ""
@@ -298,8 +300,8 @@ class Connection:
             self._clear_deadline()
         elif self._deadline is None:
             reason = "half a message and then silence"
-            self._deadline = self._loop.call_later(
-                self._limits.message_seconds, self._hang_up, reason
+            self._deadline = Deadline(
+                self._loop, self._limits.message_seconds, partial(self._hang_up, reason)
             )
 
     def _clear_deadline(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from fdbrokerd.channel import send
+from fdbrokerd.deadline import Deadline
 from fdbrokerd.exchange import Answer
 from fdbrokerd.listening import unread_bytes
 from fdbrokerd.wire import MAX_DESCRIPTORS
@@ -61,7 +62,7 @@ class Outgoing:
         self._seconds = seconds
         self._sender = sender
         self._rest: tuple[memoryview, Answer] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: Deadline | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._unread = 0
 
@@ -108,7 +109,7 @@ class Outgoing:
     def _keep(self, answer: Answer, count: int) -> None:
         """Keep what of an answer has not left, for as long as a peer may take."""
         self._rest = (memoryview(answer.data)[count:], answer)
-        self._deadline = self._loop.call_later(self._seconds, self._sender.stuck)
+        self._deadline = Deadline(self._loop, self._seconds, self._sender.stuck)
 
     def _wait_for_reading(self, attached: int) -> None:
         if self._has_room(attached):

@@ -3,7 +3,9 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
+from fdbrokerd.deadline import Deadline
 from fdbrokerd.errors import Busy, CallError, TimedOut
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.opener.intake import Intake, Received
@@ -31,7 +33,7 @@ class _Place:
         self.job = job
         self.deposit = deposit
         self.done = done
-        self.deadline: asyncio.TimerHandle | None = None
+        self.deadline: Deadline | None = None
 
 
 class Line:
@@ -56,7 +58,7 @@ class Line:
     def add(self, job: Intake, deposit: OwnedFd, done: Done) -> None:
         """Have it wait; owns the deposit."""
         place = _Place(job, deposit, done)
-        place.deadline = self._loop.call_later(WAITING_SECONDS, self._late, place)
+        place.deadline = Deadline(self._loop, WAITING_SECONDS, partial(self._late, place))
         self._places.append(place)
 
     def advance(self) -> None:

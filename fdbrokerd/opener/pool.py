@@ -4,10 +4,12 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from fdbrokerd.deadline import Deadline
 from fdbrokerd.errors import Busy, CallError, Error, LimitReached, OpenFailed, TimedOut
 from fdbrokerd.fd import OwnedFd, close_all
 from fdbrokerd.opened import Opened
@@ -108,7 +110,7 @@ class Pool:
         if len(opening) >= MAX_OPENING:
             raise Busy(resource=job.subject)
         work = Work(self._child_with(job, numbers), job, done)
-        work.deadline = self._loop.call_later(DEADLINE_SECONDS, self._late, work)
+        work.deadline = Deadline(self._loop, DEADLINE_SECONDS, partial(self._late, work))
         self._opening.add(work)
         self._loop.add_reader(work.child.channel, self._answered, work)
 

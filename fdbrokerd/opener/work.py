@@ -8,7 +8,7 @@ from fdbrokerd.opener.job import Task
 from fdbrokerd.opener.zygote import Child
 
 if TYPE_CHECKING:
-    import asyncio
+    from fdbrokerd.deadline import Deadline
 
 
 class Work:
@@ -21,7 +21,7 @@ class Work:
         self.job = job
         self.done = done
         self.unread = True
-        self.deadline: asyncio.TimerHandle | None = None
+        self.deadline: Deadline | None = None
 
 
 def count_of(uid: int, works: Iterable[Work]) -> int:
