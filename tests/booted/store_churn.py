@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Kills the daemon at random moments while clients put, replace, take and remove, and checks.
+"""Ends the daemon at random moments while clients put, replace, take and remove, and checks.
 
 Usage, in a machine: store_churn SEED ROUNDS. Says the sums as a line of JSON, or ends with what
 is wrong. In each round every client does some things one after the other and writes down what was
-confirmed, and the daemon is killed once or twice meanwhile. When all have come to an end, what is
-held must be what they wrote.
+confirmed, and the daemon is ended once or twice meanwhile, mostly killed. When all have come to an
+end, what is held must be what they wrote.
 
 Each client has names of its own, and all share a queue into which one puts and from which another
 takes.
@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -40,6 +41,9 @@ SECOND_KILL_SECONDS = 0.4
 
 TABLES = 2
 
+ENDS = ("kill", "kill", "kill", "children", "terminate", "restart")
+"""How it is ended; "children" kills the process that makes them, without which it ends itself."""
+
 
 class Worker:
     """A client's process, and what it has written down."""
@@ -57,6 +61,9 @@ class Worker:
                 os.setresuid(USERS[number], USERS[number], USERS[number])
                 _obey(Client(number, seed, log), theirs)
                 status = 0
+            except Exception:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(status)
         os.close(log)
@@ -75,12 +82,12 @@ class Worker:
         """Return what it wrote since the last time."""
         return [tuple(json.loads(line)) for line in self._read]
 
-    def end(self) -> Counter[str]:
-        """Let it go; return what it counted."""
+    def end(self) -> tuple[Counter[str], float]:
+        """Let it go; return what it counted, and the longest that anything took."""
         self._socket.sendall(bytes(1))
-        counts: Counter[str] = Counter(json.loads(self._socket.makefile().read()))
+        counts, longest_seconds = json.loads(self._socket.makefile().read())
         os.waitpid(self._pid, 0)
-        return counts
+        return Counter(counts), longest_seconds
 
 
 def _obey(client: Client, orders: socket.socket) -> None:
@@ -88,7 +95,7 @@ def _obey(client: Client, orders: socket.socket) -> None:
         for _ in range(count):
             client.act()
         orders.sendall(b"\1")
-    orders.sendall(json.dumps(client.counts).encode())
+    orders.sendall(json.dumps([client.counts, client.longest_seconds]).encode())
 
 
 class Model:
@@ -150,43 +157,70 @@ def _show(key: str) -> int:
             return int(told.stdout)
 
 
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+class Ends:
+    """Ends the daemon in one way or another, and counts."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.counts: Counter[str] = Counter()
+        self._dice = dice
+        self._commands: list[subprocess.Popen[bytes]] = []
+
+    def end(self, pid: int, how: str = "") -> None:
+        """End it, and do not wait for that."""
+        how = how or self._dice.choice(ENDS)
+        self.counts[how] += 1
+        if how == "restart":
+            self._commands.append(subprocess.Popen(("systemctl", "restart", UNIT)))
+            return
+        with suppress(ProcessLookupError, FileNotFoundError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            target = int(children[0]) if how == "children" and children else pid
+            os.kill(target, signal.SIGTERM if how == "terminate" else signal.SIGKILL)
+
+    def execute_the_manager(self) -> None:
+        """Have pid 1 execute itself; it hangs up on others who ask it for something then."""
+        self._commands.append(subprocess.Popen(("systemctl", "daemon-reexec")))
+
+    def wait(self) -> None:
+        """Wait for what was begun."""
+        while self._commands:
+            self._commands.pop().wait()
 
 
 def main(seed: int, rounds: int) -> None:
-    """Kill and check."""
+    """End it and check."""
     started = time.monotonic()
     dice = random.Random(seed)  # noqa: S311
     workers = [Worker(number, seed) for number in range(len(USERS))]
-    model = Model()
-    kills = 0
+    model, ends = Model(), Ends(dice)
     for turn in range(rounds):
         main_pid = _show("MainPID")
         for worker in workers:
             worker.begin(dice.randint(8, 24))
         time.sleep(dice.uniform(0, FIRST_KILL_SECONDS))
-        again = None
         if turn % 8 == 7:
-            again = subprocess.Popen(("systemctl", "daemon-reexec"))
-        _kill(main_pid)
-        kills += 1
+            ends.execute_the_manager()
+            ends.end(main_pid, "kill")
+        else:
+            ends.end(main_pid)
         if dice.random() < 0.25:
             while (new_pid := _show("MainPID")) in {0, main_pid}:
                 pass
             time.sleep(dice.uniform(0, SECOND_KILL_SECONDS))
-            _kill(new_pid)
-            kills += 1
+            ends.end(new_pid, "kill")
         for worker in workers:
             worker.wait()
-        if again is not None:
-            again.wait()
+        ends.wait()
         model.apply(workers)
         model.check()
-    counts = sum((worker.end() for worker in workers), Counter[str]())
-    seconds = round(time.monotonic() - started, 1)
-    print(json.dumps({"kills": kills, "seconds": seconds, "counts": counts}), flush=True)
+    told = [worker.end() for worker in workers]
+    figures = {
+        "ends": ends.counts,
+        "seconds": round(time.monotonic() - started, 1),
+        "longest_seconds": round(max(longest for _, longest in told), 3),
+        "counts": sum((counts for counts, _ in told), Counter[str]()),
+    }
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

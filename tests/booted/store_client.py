@@ -38,9 +38,22 @@ class Client:
         self._put = 0
         self._last = -1
         self.counts: Counter[str] = Counter()
+        self.longest_seconds = 0.0
 
     def act(self) -> None:
-        """Do one thing."""
+        """Do one thing, and look at how long it took and whether more came than was asked for."""
+        started = time.monotonic()
+        self._act()
+        self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
+        if self._link is not None:
+            try:
+                twice = self._link.arrived(lambda reply: reply) is not None
+            except LOST:
+                self.lose("nothing")
+            else:
+                self.counts["answered twice"] += twice
+
+    def _act(self) -> None:
         name = f"slots/c{self._number}/{self._random.randrange(NAMES)}"
         dice = self._random.random()
         if dice < 0.25:
@@ -136,7 +149,8 @@ class Client:
         while True:
             try:
                 self.link.ask(*questions.commit(transaction))
-            except InvalidParameter:
+            # The child that had what was put was killed: that is an answer, too.
+            except (InvalidParameter, fdbrokerd.OpenFailed):
                 self.counts[f"{what} not committed"] += 1
                 return False
             except fdbrokerd.Busy:
