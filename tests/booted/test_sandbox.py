@@ -121,6 +121,7 @@ def test_what_can_be_done_inside(sockets: Machine) -> None:
 
 
 def test_what_the_processes_have(service: Machine) -> None:
+    assert service.show(UNIT, "OOMPolicy") == "continue"
     user = service.run("id", "-u", "_fdbroker").stdout.strip()
     pids = processes(service)
     assert len(pids) >= 2
