@@ -24,6 +24,10 @@ PLACES = {
     "systemd/fdbrokerd.tmpfiles": "/usr/lib/tmpfiles.d/fdbrokerd.conf",
     "config/fdbrokerd.yaml": "/etc/fdbrokerd/fdbrokerd.yaml",
     "config/rules.d/50-pty.yaml": "/usr/lib/fdbrokerd/rules.d/50-pty.yaml",
+    **{
+        f"systemd/drop-ins/{path.name}": f"/usr/share/fdbrokerd/drop-ins/{path.name}"
+        for path in (REPOSITORY / "systemd" / "drop-ins").iterdir()
+    },
 }
 """What goes where besides the modules and programs."""
 

@@ -2,7 +2,7 @@
 """The documents' sessions, in the booted machine: what they say to do works, and can be undone.
 
 Each page is one story. Its files are written where they say, its commands run in their order, by
-a person or by root. At its end nothing that it wrote is there any more, and nothing is held.
+a person or by root. At the end of a page of the cookbook nothing that it wrote is there any more.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def serving(inhabited: Machine) -> Iterator[Machine]:
     """Return it with the service as it is shipped."""
     inhabited.systemctl("start", SOCKET, UNIT)
     yield inhabited
+    inhabited.run("rm", "-rf", f"/etc/systemd/system/{UNIT}.d")
     restore(inhabited)
 
 
@@ -67,8 +68,9 @@ def test_what_a_document_says_to_do(serving: Machine, document: Path) -> None:
             continue
         for command in session(block):
             run(serving, block, command)
-    left = [path for path in written if not serving.run("test", "-e", path, check=False).returncode]
-    assert not left, f"{document.name} does not undo: {left}"
+    if document.parent.name == "cookbook":
+        there = {path: serving.run("test", "-e", path, check=False).returncode for path in written}
+        assert all(there.values()), f"{document.name} does not undo all of {there}"
     held = serving.run("fdbrokerctl", "list").stdout.split()
     assert not [name for name in held if "/" in name]
 
