@@ -4,12 +4,15 @@
 The keys are taken from the tables that read them, by way of the schema that is made of these.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from fdbrokerd.kinds import kinds
+from fdbrokerd.rules.loader import load_text
+from fdbrokerd.rules.reader import FORMAT
 from fdbrokerd.rules.schema import rules_schema, settings_schema
 
 from .page import Page
@@ -96,3 +99,28 @@ def test_keys_within_keys_of_resources() -> None:
             real.setdefault(name, set()).update(keys_below(RULES, key))
     for name, keys in real.items():
         assert set(PAGE.below("RESOURCES", name)) == keys, name
+
+
+def words_in(schema: object) -> set[str]:
+    """Return the words that the keys of a schema may have."""
+    if isinstance(schema, Mapping):
+        said = schema.get("enum")  # which is also the name of a key
+        own = {word for word in said if isinstance(word, str)} if isinstance(said, list) else set()
+        return own.union(*map(words_in, schema.values()))
+    if isinstance(schema, list):
+        return set().union(*(words_in(value) for value in schema))
+    return set()
+
+
+def test_every_word_that_a_key_may_have() -> None:
+    words = words_in(RULES) | words_in(SETTINGS)
+    assert "snapshot" in words
+    missing = {word for word in words if not re.search(rf"\*{re.escape(word)}\*", PAGE.text)}
+    assert missing <= {FORMAT, *kinds()}
+
+
+def test_the_examples_load() -> None:
+    examples = re.findall(r"^```\n(.*?)^```$", PAGE.text, re.MULTILINE | re.DOTALL)
+    assert examples
+    for text in examples:
+        assert load_text(text, PAGE.path.name).rules
