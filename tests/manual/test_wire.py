@@ -2,11 +2,8 @@
 """The small clients of docs/programming.md, in C and Go: what is put they get, and no more."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from tests.needs import need_tool
 
@@ -46,10 +43,8 @@ def test_c(programs: Path, tmp_path: Path) -> None:
     check(client, programs, tmp_path)
 
 
-@pytest.mark.skipif(
-    shutil.which("go") is None, reason="needs Go, which is not installed for one example"
-)
 def test_go(programs: Path, tmp_path: Path) -> None:
+    go = need_tool("go")
     client = tmp_path / "wire"
     source = ROOT / "examples" / "wire.go"
     environment = {**os.environ, "GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off"}
@@ -58,6 +53,6 @@ def test_go(programs: Path, tmp_path: Path) -> None:
     )
     assert formatted.stdout == ""
     subprocess.run(
-        ["go", "build", "-o", client, source], check=True, timeout=SECONDS, env=environment
+        [go, "build", "-o", client, source], check=True, timeout=SECONDS, env=environment
     )
     check(client, programs, tmp_path)
