@@ -4,11 +4,13 @@
 import os
 import signal
 import subprocess
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from bench.counter import instructions_of
 
 PATIENCE = 20.0
 """Seconds; waited for in full only where something is wrong."""
@@ -30,6 +32,7 @@ class Child:
     ) -> None:
         """Start it; its standard error goes to `log`. `speaks`, `hears`: over pipes, in lines."""
         self.log = log
+        self._counters: dict[int, Callable[[], int] | None] = {}
         with log.open("ab") as said:
             self.process = subprocess.Popen(  # closed in `stop`
                 ["setpriv", "--pdeathsig", "KILL", *command],
@@ -80,6 +83,21 @@ class Child:
         for pid, task in self._tasks():
             with suppress(FileNotFoundError, ProcessLookupError):
                 total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+        return total
+
+    def instructions(self) -> int:
+        """Return how many instructions it has executed since this was asked first, 0 for unknown.
+
+        They are the same on a noisy machine, where another's work takes the caches from ours.
+        """
+        total = 0
+        for _, task in self._tasks():
+            if task not in self._counters:
+                self._counters[task] = instructions_of(task)
+            count = self._counters[task]
+            if count is None:
+                return 0
+            total += count()
         return total
 
     def stay_on(self, processors: Collection[int]) -> None:

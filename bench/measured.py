@@ -16,6 +16,11 @@ def time_of(burst: Burst) -> float:
     return burst.median
 
 
+def instructions_of(burst: Burst) -> float:
+    """Pick what the server and the kernel for it have executed."""
+    return burst.instructions
+
+
 def cpu_of(burst: Burst) -> float:
     """Return what the server computes for a request."""
     return burst.cpu

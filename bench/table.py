@@ -7,7 +7,7 @@ from bench.budgets import BUDGETS, Verdict
 from bench.burst import Burst, Place
 from bench.crowd import COUNTS, RATE, WAITS
 from bench.curves import OF
-from bench.measured import Measured, Spread, cpu_of
+from bench.measured import Measured, Spread, cpu_of, instructions_of
 from bench.peers.broker import NAME
 
 
@@ -54,7 +54,18 @@ def _p99(burst: Burst) -> float:
 def times(measured: Measured) -> str:
     """Return what each request takes, of each server."""
     rows: list[Sequence[str]] = [
-        ("work", "server", "free µs", "p99", "CPU", "pinned µs", "p99", "CPU", "ours, pinned")
+        (
+            "work",
+            "server",
+            "free µs",
+            "p99",
+            "CPU",
+            "pinned µs",
+            "p99",
+            "CPU",
+            "k instr",
+            "ours, pinned",
+        )
     ]
     last = ""
     for case, peer in dict.fromkeys((case, peer) for case, _, peer in measured.bursts):
@@ -65,7 +76,11 @@ def times(measured: Measured) -> str:
         ]
         ratio = measured.ratio((case, NAME), (case, peer), Place.PINNED)
         ours = "" if ratio is None or peer == NAME else f"{ratio.median:.2f} times"
-        rows.append((case if case != last else "", peer, *cells, ours))
+        executed = measured.spread(case, Place.PINNED, peer, instructions_of)
+        thousands = (
+            "" if executed is None or not executed.median else f"{executed.median / 1e3:.1f}"
+        )
+        rows.append((case if case != last else "", peer, *cells, thousands, ours))
         last = case
     return columns(rows, left=2)
 

@@ -50,12 +50,13 @@ class Peer:
     def burst(self, work: str, mode: Mode, place: Place, count: int, warm: int) -> Burst:
         """Make so many requests. Raises CalledProcessError where one of them fails."""
         self.settle(place)
-        before = self.child.cpu_ns()
+        before, executed = self.child.cpu_ns(), self.child.instructions()
         line = self.ask(work, mode, place, count, warm)
-        computed = self.child.cpu_ns() - before
+        computed, executed = self.child.cpu_ns() - before, self.child.instructions() - executed
         items = self.asks[work].items
         burst = Burst.of(line, mode, items)
-        return burst.with_cpu(computed / (count + warm) / items)
+        each = (count + warm) * items
+        return burst.with_costs(computed / each, executed / each)
 
     def settle(self, place: Place) -> None:
         """Have the server run where it should."""
