@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.booted.project import REPOSITORY
 from tests.booted.tree import need_machine, trees
+from tests.manual.blocks import blocks
 from tests.needs import cannot, need_tool
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ PLACE = "/srv/packages"
 APT_SECONDS = 120
 """Far above the few seconds that apt takes: only a hang gets here."""
 
+UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive"}
+
 NEWER = "99.0-1"
 
-# Packs what is installed again, as a package of a later release: another version in the modules, and
-# units that systemd has to read again.
+# Packs what is installed again, as packages of a later release: another version in the modules,
+# and units that systemd has to read again.
 MAKE_NEWER = """
 cd "$1"
 version=$(dpkg-deb --field fdbrokerd_*.deb Version)
@@ -57,9 +60,18 @@ class Packages:
         machine.write({f"{PLACE}/{file.name}": file.read_bytes() for file in self.files.values()})
 
     def install(self, machine: Machine) -> None:
-        """Bring and install them."""
+        """Bring and install them, as the README says."""
         self.bring(machine)
-        apt(machine, "install", *(f"{PLACE}/{file.name}" for file in self.files.values()))
+        command = f"cd {PLACE} && {readme()[0]}"
+        machine.run("sh", "-euc", command, environment=UNATTENDED, timeout=APT_SECONDS)
+
+
+def readme() -> list[str]:
+    """Return the commands of the README from the installation on."""
+    (block,) = [one for one in blocks(REPOSITORY / "README.md") if "\napt install" in one.text]
+    first, *commands = block.text.splitlines()
+    assert first == 'cd "$(tools/build-deb)"'
+    return commands
 
 
 def build() -> Packages:
@@ -91,7 +103,7 @@ def apt(machine: Machine, *arguments: str) -> str:
         "apt-get",
         "--yes",
         *arguments,
-        environment={"DEBIAN_FRONTEND": "noninteractive"},
+        environment=UNATTENDED,
         timeout=APT_SECONDS,
     )
     return result.stdout + result.stderr

@@ -10,7 +10,7 @@ import pytest
 from tests.booted.project import REPOSITORY
 from tests.booted.service import PATH, SOCKET, UNIT, rule_file
 
-from .deb import NAMES
+from .deb import NAMES, readme
 
 if TYPE_CHECKING:
     from tests.booted.machine import Machine
@@ -63,9 +63,11 @@ def test_installed_it_listens_and_has_not_started(installed: Machine) -> None:
     assert installed.run("dpkg", "--verify", *NAMES).stdout == ""
 
 
-def test_it_starts(installed: Machine) -> None:
-    installed.systemctl("start", "fdbrokerd")
+def test_it_starts_as_the_readme_says(installed: Machine) -> None:
+    start, get = readme()[1:]
+    installed.run("sh", "-euc", start)
     assert installed.show(UNIT, "ActiveState") == "active"
+    assert installed.run("sh", "-euc", get).stdout.startswith("/dev/pts/")
     assert installed.run("fdbrokerctl", "ping").returncode == 0
 
 

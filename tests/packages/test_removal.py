@@ -76,7 +76,7 @@ def _use(machine: Machine) -> None:
 
 
 def _check_removed(machine: Machine, before: set[str]) -> None:
-    """The administrator's files are still there; what runs is not."""
+    """Check that the administrator's files are still there, and that nothing runs."""
     for unit in (UNIT, SOCKET):
         assert machine.show(unit, "LoadState") == "not-found"
         assert machine.show(unit, "ActiveState") == "inactive"

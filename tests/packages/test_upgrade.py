@@ -24,8 +24,8 @@ pytestmark = pytest.mark.timeout(300)
 
 ITEMS = 300
 
-# Gets a terminal again and again until there is input; says how often it got one, how often it had to
-# ask once more, and ends with a traceback where that was not enough.
+# Gets a terminal again and again until there is input; says how often it got one, how often it had
+# to ask once more, and ends with a traceback where that was not enough.
 ASK = """
 import select, sys
 import fdbrokerd
