@@ -51,8 +51,9 @@ done
 
 @dataclass(frozen=True)
 class Packages:
-    """The packages, by their names."""
+    """The packages, by their names, and the directory that they and those of others are in."""
 
+    directory: Path
     files: dict[str, Path]
 
     def bring(self, machine: Machine) -> None:
@@ -70,7 +71,7 @@ def readme() -> list[str]:
     """Return the commands of the README from the installation on."""
     (block,) = [one for one in blocks(REPOSITORY / "README.md") if "\napt install" in one.text]
     first, *commands = block.text.splitlines()
-    assert first == 'cd "$(tools/build-deb)"'
+    assert first == 'cd "$(tools/build-packages)"'
     return commands
 
 
@@ -79,10 +80,11 @@ def build() -> Packages:
     need_machine()
     need_tool("dpkg-deb")
     if not (trees() / "trixie-packages/.fdbrokerd-tree").exists():
-        cannot("there is no tree to build packages in: run tools/build-deb")
-    tool = REPOSITORY / "tools/build-deb"
+        cannot("there is no tree to build packages in: run tools/build-packages")
+    tool = REPOSITORY / "tools/build-packages"
     built = subprocess.run([tool], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    return Packages({name: _only(REPOSITORY / built, f"{name}_*.deb") for name in NAMES})
+    directory = REPOSITORY / built
+    return Packages(directory, {name: _only(directory, f"{name}_*.deb") for name in NAMES})
 
 
 def _only(directory: Path, pattern: str) -> Path:
