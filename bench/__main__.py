@@ -112,6 +112,7 @@ def _bursts(extent: Extent, place: Ground, directory: Path, measured: Measured) 
     own.mkdir()
     with started(place, own, names, measured) as peers:
         done = rounds.run(CASES, peers, extent.rounds, extent.share, measured, extent.seconds)
+        rounds.count(CASES, peers, extent.share, measured)
         if extent.laps:
             laps = own / "laps"
             laps.mkdir()

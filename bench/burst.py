@@ -37,8 +37,6 @@ class Burst:
     most: float
     cpu: float = 0.0
     """The server's, for each request."""
-    instructions: float = 0.0
-    """The server's and the kernel's for it, for each request; 0 where they are not counted."""
 
     @classmethod
     def of(cls, line: str, mode: Mode, items: int = 1) -> Self:
@@ -52,6 +50,6 @@ class Burst:
         median = mean if mode is Mode.PIPELINED else found["median"] / items
         return cls(median, mean, found["p99"] / items, found["most"] / items)
 
-    def with_costs(self, cpu: float, instructions: float) -> Self:
+    def with_cpu(self, nanoseconds: float) -> Self:
         """Return the same with what the server computed for each item."""
-        return replace(self, cpu=cpu, instructions=instructions)
+        return replace(self, cpu=nanoseconds)

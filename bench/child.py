@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.counter import instructions_of
+from bench.counter import counted
 
 PATIENCE = 20.0
 """Seconds; waited for in full only where something is wrong."""
@@ -32,7 +32,6 @@ class Child:
     ) -> None:
         """Start it; its standard error goes to `log`. `speaks`, `hears`: over pipes, in lines."""
         self.log = log
-        self._counters: dict[int, Callable[[], int] | None] = {}
         with log.open("ab") as said:
             self.process = subprocess.Popen(  # closed in `stop`
                 ["setpriv", "--pdeathsig", "KILL", *command],
@@ -85,20 +84,9 @@ class Child:
                 total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
         return total
 
-    def instructions(self) -> int:
-        """Return how many instructions it has executed since this was asked first, 0 for unknown.
-
-        They are the same on a noisy machine, where another's work takes the caches from ours.
-        """
-        total = 0
-        for _, task in self._tasks():
-            if task not in self._counters:
-                self._counters[task] = instructions_of(task)
-            count = self._counters[task]
-            if count is None:
-                return 0
-            total += count()
-        return total
+    def counted(self) -> AbstractContextManager[Callable[[], int]]:
+        """Count the instructions of all that there is now."""
+        return counted([task for _, task in self._tasks()])
 
     def stay_on(self, processors: Collection[int]) -> None:
         """Run only there from now on."""

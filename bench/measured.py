@@ -16,11 +16,6 @@ def time_of(burst: Burst) -> float:
     return burst.median
 
 
-def instructions_of(burst: Burst) -> float:
-    """Pick what the server and the kernel for it have executed."""
-    return burst.instructions
-
-
 def cpu_of(burst: Burst) -> float:
     """Return what the server computes for a request."""
     return burst.cpu
@@ -52,6 +47,8 @@ class Measured:
     figures: dict[str, list[float]] = field(default_factory=dict)
     curves: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     """What work takes, by how much there is of something; each round has one at every count."""
+    instructions: dict[tuple[str, str], float] = field(default_factory=dict)
+    """What a server executes for a request, by case and peer."""
     facts: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     profiles: list[str] = field(default_factory=list)
@@ -119,6 +116,7 @@ class Measured:
                 one["rounds"] = [asdict(burst) for burst in found]
             for name, pick in (("time", time_of), ("cpu", cpu_of)):
                 one[name] = asdict(Spread.of(pick(burst) for burst in found))
+            one["instructions"] = self.instructions.get((case, peer), 0.0)
             bursts.append(one)
         everything = {
             "facts": self.facts,

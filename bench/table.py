@@ -7,7 +7,7 @@ from bench.budgets import BUDGETS, Verdict
 from bench.burst import Burst, Place
 from bench.crowd import COUNTS, RATE, WAITS
 from bench.curves import OF
-from bench.measured import Measured, Spread, cpu_of, instructions_of
+from bench.measured import Measured, Spread, cpu_of
 from bench.peers.broker import NAME
 
 
@@ -76,10 +76,8 @@ def times(measured: Measured) -> str:
         ]
         ratio = measured.ratio((case, NAME), (case, peer), Place.PINNED)
         ours = "" if ratio is None or peer == NAME else f"{ratio.median:.2f} times"
-        executed = measured.spread(case, Place.PINNED, peer, instructions_of)
-        thousands = (
-            "" if executed is None or not executed.median else f"{executed.median / 1e3:.1f}"
-        )
+        executed = measured.instructions.get((case, peer), 0.0)
+        thousands = f"{executed / 1e3:.1f}" if executed else ""
         rows.append((case if case != last else "", peer, *cells, thousands, ours))
         last = case
     return columns(rows, left=2)

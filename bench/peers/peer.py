@@ -50,13 +50,19 @@ class Peer:
     def burst(self, work: str, mode: Mode, place: Place, count: int, warm: int) -> Burst:
         """Make so many requests. Raises CalledProcessError where one of them fails."""
         self.settle(place)
-        before, executed = self.child.cpu_ns(), self.child.instructions()
+        before = self.child.cpu_ns()
         line = self.ask(work, mode, place, count, warm)
-        computed, executed = self.child.cpu_ns() - before, self.child.instructions() - executed
+        computed = self.child.cpu_ns() - before
         items = self.asks[work].items
         burst = Burst.of(line, mode, items)
-        each = (count + warm) * items
-        return burst.with_costs(computed / each, executed / each)
+        return burst.with_cpu(computed / (count + warm) / items)
+
+    def instructions(self, work: str, mode: Mode, count: int) -> float:
+        """Return how many the server, and the kernel for it, execute for each item; 0: unknown."""
+        self.settle(Place.PINNED)
+        with self.child.counted() as executed:
+            self.ask(work, mode, Place.PINNED, count, 0)
+            return executed() / count / self.asks[work].items
 
     def settle(self, place: Place) -> None:
         """Have the server run where it should."""
