@@ -10,6 +10,7 @@ from time import monotonic
 
 import pytest
 
+from fdbrokerd import deadline
 from fdbrokerd.errors import InvalidArgument, TimedOut
 from fdbrokerd.fd import OwnedFd
 from fdbrokerd.opener import Received, closer
@@ -178,6 +179,7 @@ def test_an_answer_that_comes_too_late_is_not_closed_by_us(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.0)
+    monkeypatch.setattr(deadline, "LOOK_AGAIN_SECONDS", 0.0)
     deposit = Deposit()
     sender, rest = lingering(LINGER)
     deposit.put(sender.fileno())

@@ -75,5 +75,5 @@ def test_every_type_and_seal_is_documented() -> None:
 
 def test_the_rules_of_the_docs_load() -> None:
     for path in (DOCS / "rules.md", DOCS.parent / "README.md"):
-        (block,) = re.findall(r"```yaml\n(fdbroker: 1.*?)```", path.read_text(), re.DOTALL)
+        (block,) = re.findall(r"```yaml[^\n]*\n(fdbroker: 1.*?)```", path.read_text(), re.DOTALL)
         assert load_text(block, path.name).rules
