@@ -6,10 +6,17 @@ In CI (FDBROKER_CI=1) a skip is a failure: it would hide that a part is missing.
 
 import gc
 import os
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let a hang-up end what is tested, also where the tests run below nohup(1)."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_finish() -> None:
